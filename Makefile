@@ -1,0 +1,37 @@
+# Every command of the project. `make` alone lists them.
+PYTHON ?= python3
+export PORT ?= 8000
+BIN = .venv/bin
+
+.PHONY: help run test lint bench clean
+
+help:  ## list the commands
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+.venv/installed: requirements.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	@touch $@
+
+.venv/installed-dev: .venv/installed requirements-dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
+	@touch $@
+
+tests/live/node_modules/installed: tests/live/package-lock.json
+	npm ci --prefix tests/live --silent --no-audit --no-fund
+	@touch $@
+
+run: .venv/installed  ## install, migrate and serve on http://127.0.0.1:8000 (PORT changes it)
+	@LOG_LEVEL=WARNING $(BIN)/flask db upgrade
+	@WELCOME=1 exec $(BIN)/gunicorn -c gunicorn.conf.py wsgi:app
+
+test: .venv/installed-dev tests/live/node_modules/installed  ## run every test, Python and Node
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/installed-dev  ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:  ## remove what the commands above made, but no data
+	rm -rf .venv tests/live/node_modules .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,97 @@
+"""CodeSherpa: a sherpa that reviews code and explains it, live, word by word."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+import config as settings
+from codesherpa import errors, observability
+from codesherpa.api import DOCUMENT, Id
+from codesherpa.extensions import api, cors, db, jwt, migrate, socketio
+
+__version__ = "0.1.0"
+
+
+def create_app(config: Mapping[str, Any] | None = None) -> Flask:
+    """Build the application from `config` as `config.load` gives it, or from the environment.
+
+    Raises SettingError for a setting that cannot be right.
+    """
+    app = Flask(__name__, static_folder=None)
+    app.url_map.converters["id"] = Id
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    app.config.from_mapping(config if config is not None else settings.from_environment())
+    register_secret(app)
+    register_extensions(app)
+    register_edge(app)
+    register_blueprints(app)
+    register_sockets(app)
+    register_commands(app)
+    return app
+
+
+def register_secret(app: Flask) -> None:
+    """Development makes a key for itself and keeps it; production has been refused without one by now."""
+    app.config["SECRET_KEY"] = app.config["SECRET_KEY"] or settings.kept_secret(Path(app.instance_path))
+    app.config["JWT_SECRET_KEY"] = app.config["SECRET_KEY"]
+
+
+def register_extensions(app: Flask) -> None:
+    Path(app.instance_path).mkdir(parents=True, exist_ok=True)
+    db.init_app(app)
+    migrate.init_app(app, db, directory=str(settings.ROOT / "migrations"), render_as_batch=True)
+    jwt.init_app(app)
+    app.config.from_mapping(DOCUMENT)
+    api.init_app(app)
+    cors.init_app(
+        app,
+        origins=app.config["CORS_ORIGINS"],
+        expose_headers=["X-Request-ID", "Retry-After"],
+        max_age=600,
+    )
+
+
+def register_edge(app: Flask) -> None:
+    """What stands around every request: who calls, its id, its token, and what goes wrong with it."""
+    from codesherpa.auth import tokens
+
+    if hops := app.config["TRUSTED_PROXIES"]:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    observability.init_app(app)
+    app.before_request(tokens.guard)
+    errors.register(app)
+
+
+def register_blueprints(app: Flask) -> None:
+    from codesherpa import exports, health
+    from codesherpa.agents.routes import blueprint as agents
+    from codesherpa.auth.routes import blueprint as auth
+    from codesherpa.chat.routes import blueprint as chat
+    from codesherpa.docs.routes import blueprint as docs
+    from codesherpa.projects.routes import blueprint as projects
+    from codesherpa.user.routes import blueprint as user
+
+    app.register_blueprint(health.blueprint)
+    app.register_blueprint(docs)
+    exports.register()
+    for blueprint in (auth, user, agents, projects, chat):
+        api.register_blueprint(blueprint)
+
+
+def register_sockets(app: Flask) -> None:
+    from codesherpa.chat import events, generation
+
+    generation.init_app(app)
+    events.init_app(app, socketio)
+
+
+def register_commands(app: Flask) -> None:
+    from codesherpa import commands
+
+    commands.register(app)

@@ -1,0 +1,1 @@
+"""What can be known about code without a model."""

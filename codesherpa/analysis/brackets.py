@@ -1,0 +1,76 @@
+"""Where Python's statements begin, and what is still open: for code that may be torn out of its file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+_TOKEN = re.compile(
+    r"\"\"\"|'''|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|#.*|[()\[\]{}]|\\$", re.DOTALL
+)
+_PAIRS = {")": "(", "]": "[", "}": "{"}
+
+
+@dataclass(slots=True)
+class Layout:
+    """`starts` are the rows (0-based) at which a statement begins; the rest says how the text breaks off.
+
+    `open` are the brackets that are never closed, `string` the triple quote that is never closed, and
+    `unmatched` the closing brackets, each with its row, that nothing opened.
+    """
+
+    starts: list[int] = field(default_factory=list)
+    open: list[str] = field(default_factory=list)
+    string: str = ""
+    unmatched: list[tuple[str, int]] = field(default_factory=list)
+
+
+def scan(lines: Sequence[str]) -> Layout:
+    """Read the layout of lines of Python, complete or not."""
+    layout = Layout()
+    joined = False
+    for row, line in enumerate(lines):
+        text = line.strip()
+        if text and not text.startswith("#") and not (layout.open or layout.string or joined):
+            layout.starts.append(row)
+        joined = _scan_line(layout, line, row)
+    return layout
+
+
+def _scan_line(layout: Layout, line: str, row: int) -> bool:
+    """Follow one line's brackets and strings; tell whether a backslash joins the next one to it."""
+    at = 0
+    while True:
+        if layout.string:
+            end = _close(line, layout.string, at)
+            if end < 0:
+                return False
+            layout.string, at = "", end + 3
+        found = _TOKEN.search(line, at)
+        if not found:
+            return False
+        token, at = found[0], found.end()
+        if token in ('"""', "'''"):
+            layout.string = token
+        elif token in "([{":
+            layout.open.append(token)
+        elif token in _PAIRS:
+            _match(layout, token, row)
+        elif token == "\\":
+            return True
+
+
+def _close(line: str, quote: str, at: int) -> int:
+    """Return where the triple quote closes, past escaped ones, or -1."""
+    end = line.find(quote, at)
+    while end > 0 and (end - len(line[:end].rstrip("\\"))) % 2:
+        end = line.find(quote, end + 1)
+    return end
+
+
+def _match(layout: Layout, closing: str, row: int) -> None:
+    if layout.open and layout.open[-1] == _PAIRS[closing]:
+        layout.open.pop()
+    elif not layout.open:
+        layout.unmatched.append((closing, row))

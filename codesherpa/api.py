@@ -1,0 +1,157 @@
+"""The envelope, and the versioned blueprint that wraps every answer and its documentation in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, NoReturn
+
+import flask
+from flask import Response, jsonify
+from flask_smorest import Api, Blueprint
+from marshmallow import Schema, ValidationError
+from webargs.flaskparser import FlaskParser
+from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+from werkzeug.routing import IntegerConverter
+
+from codesherpa.database import LARGEST_KEY
+from codesherpa.observability import request_id
+from codesherpa.schema import Failure, enveloped
+
+PREFIX = "/api/v1"
+VERSION = "1.0"
+DOCUMENT = {
+    "API_TITLE": "CodeSherpa",
+    "API_VERSION": VERSION,
+    "OPENAPI_VERSION": "3.0.3",
+    "OPENAPI_URL_PREFIX": PREFIX,
+    "OPENAPI_JSON_PATH": "openapi.json",
+    "API_SPEC_OPTIONS": {
+        "security": [{"accessToken": []}],
+        "components": {
+            "securitySchemes": {
+                "accessToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                "refreshToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+            }
+        },
+    },
+}
+View = Callable[..., Any]
+
+
+def envelope(data: Any, message: str, *, success: bool = True) -> dict[str, Any]:
+    """Wrap what is told to a caller, over HTTP or a socket; the only place that knows the three keys."""
+    return {"success": success, "data": data, "message": message}
+
+
+def refusal(code: str, message: str, data: Mapping[str, Any] = {}) -> dict[str, Any]:  # noqa: B006 (only read)
+    """Wrap an error: its code, this request's id, and what else belongs to it."""
+    return envelope({"code": code, "request_id": request_id(), **data}, message, success=False)
+
+
+def failure(status: int, code: str, message: str, data: Mapping[str, Any]) -> Response:
+    """Answer a request with an error."""
+    response = jsonify(refusal(code, message, data))
+    response.status_code = status
+    return response
+
+
+class Id(IntegerConverter):
+    """An id in a path; what no database key can be does not match, so it is not found."""
+
+    def __init__(self, url_map: Any) -> None:
+        super().__init__(url_map, min=1, max=LARGEST_KEY)
+
+
+class Parser(FlaskParser):
+    """Reads arguments so that each fault keeps its own kind."""
+
+    DEFAULT_VALIDATION_STATUS = 400
+
+    def load_json(self, req: flask.Request, schema: Schema) -> Any:
+        body = req.get_data(cache=True)
+        if not req.is_json and (body or req.mimetype):
+            raise UnsupportedMediaType
+        return loads(body)
+
+    def handle_error(self, error: ValidationError, *args: Any, **kwargs: Any) -> NoReturn:
+        messages = error.messages
+        # webargs files the messages under the place they came from: {"json": {"name": [...]}}.
+        raise ValidationError(next(iter(messages.values())) if isinstance(messages, dict) else messages)
+
+
+def loads(body: bytes) -> dict[str, Any]:
+    """Read a JSON object, by the standard: no NaN, no Infinity.
+
+    Raises BadRequest for anything else, however deep or long.
+    """
+    try:
+        value = json.loads(body, parse_constant=refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise BadRequest from error
+    if not isinstance(value, dict):
+        raise BadRequest
+    return value
+
+
+def refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+class VersionedApi(Api):
+    """The OpenAPI document of what stands under /api/v1; errors are answered by errors.py, not here."""
+
+    ERROR_SCHEMA = Failure
+
+    def _register_error_handlers(self) -> None:
+        pass
+
+
+def public(view: View) -> View:
+    """Let a view be called without a token."""
+    return guarded(view, None, [])
+
+
+def refreshing(view: View) -> View:
+    """Let a view be called with a refresh token, and nothing else."""
+    return guarded(view, "refresh", [{"refreshToken": []}])
+
+
+def guarded(view: View, token: str | None, documented: list[dict[str, Any]]) -> View:
+    """Mark a view with the type of token that it wants, for the guard and for the document."""
+    view.guard = token  # type: ignore[attr-defined]
+    view._apidoc = {**getattr(view, "_apidoc", {}), "manual_doc": {"security": documented}}  # type: ignore[attr-defined]
+    return view
+
+
+class ApiBlueprint(Blueprint):
+    """A feature under /api/v1: guarded unless a view says otherwise, answered in the envelope."""
+
+    ARGUMENTS_PARSER = Parser()
+
+    def __init__(self, name: str, import_name: str, *, path: str | None = None, description: str = "") -> None:
+        super().__init__(name, import_name, url_prefix=f"{PREFIX}/{path or name}", description=description)
+
+    def response(
+        self, status_code: int, schema: type[Schema] | None = None, *, message: str = "Done.", **documentation: Any
+    ) -> Callable[[View], View]:
+        """Answer with what the view returns, dumped by `schema`, in the envelope with `message`.
+
+        A view may return (result, status) where it has two successful statuses.
+        """
+        shape = schema() if schema else None
+        document = super().response(status_code, enveloped(schema), **documentation)
+
+        def decorate(view: View) -> View:
+            @wraps(view)
+            def answer(*args: Any, **kwargs: Any) -> Any:
+                result = view(*args, **kwargs)
+                if isinstance(result, Response):
+                    return result
+                result, status = result if isinstance(result, tuple) else (result, status_code)
+                return jsonify(envelope(shape.dump(result) if shape else None, message)), status
+
+            return document(answer)
+
+        return decorate

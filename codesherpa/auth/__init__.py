@@ -1,0 +1,1 @@
+"""Signing in: sessions, their tokens, and who holds one."""

@@ -1,0 +1,124 @@
+"""Sessions: begun by a sign-in, carried on by refreshing, ended by signing out."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from blinker import Signal
+from flask import current_app
+from sqlalchemy import select, update
+
+from codesherpa.auth import tokens
+from codesherpa.auth.models import AuthSession
+from codesherpa.auth.tokens import Tokens
+from codesherpa.database import now
+from codesherpa.errors import InvalidCredentials, NotFound, TokenRevoked
+from codesherpa.extensions import db
+from codesherpa.user import audit, passwords
+from codesherpa.user import service as users
+from codesherpa.user.models import User
+
+# Two tabs may refresh at once, and an answer may be lost: a spent token still gives its successor for so long.
+GRACE = timedelta(seconds=10)
+
+ended = Signal()  # Sent with the ids of sessions that have ended, so that their sockets close.
+
+
+def login(email: str, password: str, user_agent: str, ip: str) -> Tokens:
+    """Begin a session. Raises InvalidCredentials for an unknown address, a wrong password, a deactivated account."""
+    user = users.find(email)
+    db.session.commit()  # Hashing takes long; nothing waits inside a transaction.
+    fits = passwords.matches(password, user.password_hash if user else None)
+    if not fits or user is None or not user.is_active:
+        note_failure(user)
+        raise InvalidCredentials
+    session = AuthSession(
+        user=user,
+        refresh_jti=tokens.fresh_id(),
+        refresh_issued_at=now().replace(microsecond=0),
+        user_agent=user_agent[:300],
+        ip=ip,
+    )
+    db.session.add(session)
+    audit.record(user.id, "signed_in")
+    db.session.commit()
+    return tokens.issue(session)
+
+
+def note_failure(user: User | None) -> None:
+    if user is not None:
+        audit.record(user.id, "sign_in_failed")
+        db.session.commit()
+
+
+def refresh(session: AuthSession, jti: str) -> Tokens:
+    """Spend a refresh token for its successor.
+
+    Spent already, it gives the same successor within the grace while that is unspent; later it ends the
+    session, since one of the two who hold it has stolen it. Raises TokenRevoked.
+    """
+    rotated = update(AuthSession).where(
+        AuthSession.id == session.id, AuthSession.refresh_jti == jti, AuthSession.ended_at.is_(None)
+    )
+    moment = now()
+    values = {
+        "refresh_jti": tokens.fresh_id(),
+        "refresh_issued_at": moment.replace(microsecond=0),
+        "previous_jti": jti,
+        "rotated_at": moment,
+        "last_used_at": moment,
+    }
+    db.session.execute(rotated.values(values), execution_options={"synchronize_session": False})
+    current = db.session.scalar(
+        select(AuthSession).where(AuthSession.id == session.id).execution_options(populate_existing=True)
+    )
+    db.session.commit()
+    if current is None or current.ended_at:
+        raise TokenRevoked
+    if current.previous_jti != jti or current.rotated_at is None or moment - current.rotated_at > GRACE:
+        end(current)
+        raise TokenRevoked
+    return tokens.issue(current)
+
+
+def sessions(user: User) -> list[AuthSession]:
+    """Return a user's live sessions, the one used last first."""
+    live = select(AuthSession).where(AuthSession.user_id == user.id, AuthSession.ended_at.is_(None))
+    oldest = now() - current_app.config["JWT_REFRESH_TOKEN_EXPIRES"]
+    recent = live.where(AuthSession.refresh_issued_at > oldest)
+    return list(db.session.scalars(recent.order_by(AuthSession.last_used_at.desc(), AuthSession.id.desc())))
+
+
+def end_one(user: User, id: int) -> None:
+    """End one of a user's sessions. Raises NotFound."""
+    found = next((session for session in sessions(user) if session.id == id), None)
+    if found is None:
+        raise NotFound("There is no such session.")
+    end(found)
+
+
+def change_password(session: AuthSession, current_password: str, new_password: str) -> None:
+    """Change a user's password and end every other session of it. Raises ValidationError."""
+    user = session.user
+    users.check_password(user, "current_password", current_password)
+    user.password_hash = passwords.hash(new_password)
+    audit.record(user.id, "password_changed")
+    end(*(one for one in sessions(user) if one.id != session.id))
+
+
+def end_all(user: User) -> None:
+    """End every session of a user."""
+    end(*sessions(user))
+
+
+users.deleting.connect(end_all)
+
+
+def end(*sessions: AuthSession) -> None:
+    """End sessions: their tokens are refused and their sockets close from now on."""
+    ids = [session.id for session in sessions]
+    db.session.execute(update(AuthSession).where(AuthSession.id.in_(ids)).values(ended_at=now()))
+    for session in sessions:
+        audit.record(session.user_id, "session_ended")
+    db.session.commit()
+    ended.send(ids)

@@ -1,0 +1,110 @@
+"""Tokens: what they carry, and whom they let in, over HTTP and sockets alike."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from flask import current_app, g, request
+from flask_jwt_extended import create_access_token, create_refresh_token, decode_token, verify_jwt_in_request
+from flask_jwt_extended.exceptions import JWTExtendedException
+from jwt.exceptions import PyJWTError
+
+from codesherpa.api import ApiBlueprint
+from codesherpa.auth.models import AuthSession
+from codesherpa.database import now, reading
+from codesherpa.errors import AccountDisabled, TokenRevoked, Unauthorized, kind_of
+from codesherpa.extensions import db, jwt
+from codesherpa.user.models import User
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What a sign-in or a refresh gives; `expires_in` are the access token's seconds."""
+
+    access_token: str
+    refresh_token: str
+    expires_in: int
+    user: User
+    token_type: str = "bearer"  # noqa: S105 (the scheme's name)
+
+
+def fresh_id() -> str:
+    return str(uuid.uuid4())
+
+
+def issue(session: AuthSession) -> Tokens:
+    """Make tokens for a session. Its refresh token comes out the same each time until it is spent."""
+    config = current_app.config
+    identity, carried = str(session.user_id), {"sid": session.id}
+    issued = session.refresh_issued_at
+    refresh = carried | {
+        "jti": session.refresh_jti,
+        "iat": issued,
+        "nbf": issued,
+        "exp": issued + config["JWT_REFRESH_TOKEN_EXPIRES"],
+    }
+    return Tokens(
+        access_token=create_access_token(identity, additional_claims=carried),
+        refresh_token=create_refresh_token(identity, additional_claims=refresh),
+        expires_in=int(config["JWT_ACCESS_TOKEN_EXPIRES"].total_seconds()),
+        user=session.user,
+    )
+
+
+def guard() -> None:
+    """Refuse a request to the API without the right token, before anything of it is read."""
+    if request.endpoint is None or not isinstance(current_app.blueprints.get(request.blueprint or ""), ApiBlueprint):
+        return
+    view = current_app.view_functions[request.endpoint]
+    method = getattr(getattr(view, "view_class", None), request.method.lower(), view)
+    wanted = getattr(method, "guard", "access")
+    if wanted is None or request.method == "OPTIONS":
+        return
+    try:
+        verify_jwt_in_request(refresh=wanted == "refresh")
+    except (JWTExtendedException, PyJWTError) as fault:
+        raise kind_of(fault) from fault
+
+
+def identify(token: str) -> tuple[AuthSession, datetime]:
+    """Return the live session of an access token, and when the token ends.
+
+    Raises Unauthorized, TokenExpired, TokenRevoked or AccountDisabled.
+    """
+    try:
+        claims = decode_token(token)
+    except (JWTExtendedException, PyJWTError) as fault:
+        raise kind_of(fault) from fault
+    if claims["type"] != "access":
+        raise Unauthorized
+    return session_of(claims), datetime.fromtimestamp(claims["exp"], now().tzinfo)
+
+
+@jwt.user_lookup_loader
+def user_of(_header: dict[str, Any], claims: dict[str, Any]) -> User:
+    """Find who holds a token. A refresh token that is spent passes here: the rotation judges it."""
+    g.auth_session = session_of(claims)
+    return g.auth_session.user
+
+
+def session_of(claims: dict[str, Any]) -> AuthSession:
+    """Return the session that a token belongs to. Raises TokenRevoked and AccountDisabled."""
+    session = live_session(claims.get("sid"))
+    if str(session.user_id) != claims["sub"]:
+        raise TokenRevoked
+    return session
+
+
+def live_session(id: Any) -> AuthSession:
+    """Return a session that has not ended, of an active user. Raises TokenRevoked and AccountDisabled."""
+    with reading():
+        session = db.session.get(AuthSession, id) if isinstance(id, int) else None
+        db.session.commit()  # The body is read after this, and nothing waits inside a transaction.
+    if session is None or session.ended_at:
+        raise TokenRevoked
+    if not session.user.is_active:
+        raise AccountDisabled
+    return session

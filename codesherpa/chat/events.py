@@ -1,0 +1,180 @@
+"""The Socket.IO namespace /ws: ask a sherpa and see the reply as it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import datetime
+from functools import wraps
+from typing import Any
+
+import structlog
+from flask import Flask, request
+from flask_socketio import ConnectionRefusedError, Namespace, SocketIO, join_room
+from marshmallow import Schema
+
+from codesherpa.api import envelope, refusal
+from codesherpa.auth import tokens
+from codesherpa.chat import rooms, schemas, service
+from codesherpa.database import now
+from codesherpa.errors import AppError, Forbidden, TokenExpired, Unauthorized, ValidationError, kind_of
+from codesherpa.extensions import db, socketio
+from codesherpa.user.models import User
+from codesherpa.user.schemas import User as UserSchema
+
+log = structlog.get_logger(__name__)
+
+USER = UserSchema()
+asked_for_acknowledgement: ContextVar[bool] = ContextVar("asked_for_acknowledgement", default=True)
+
+
+@dataclass(slots=True)
+class Socket:
+    """Who is at the other end of a socket, by which session, and until when."""
+
+    user_id: int
+    session_id: int
+    expires_at: datetime
+
+    @property
+    def expires_in(self) -> int:
+        return max(0, int((self.expires_at - now()).total_seconds()))
+
+
+def taking(shape: type[Schema], message: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Read an event's payload by `shape`, and acknowledge in the envelope what the handler returns or raises."""
+    schema = shape()
+
+    def decorate(handle: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(handle)
+        def answer(self: Events, *payload: Any) -> dict[str, Any]:
+            try:
+                user = self.user()
+                return envelope(handle(self, user, schema.load(only_object(payload))), message)
+            except Exception as fault:
+                return refuse(kind_of(fault))
+            finally:
+                db.session.remove()
+
+        return answer
+
+    return decorate
+
+
+def only_object(payload: tuple[Any, ...]) -> dict[str, Any]:
+    if len(payload) != 1 or not isinstance(payload[0], dict):
+        raise ValidationError({"payload": ["Send one JSON object."]})
+    return payload[0]
+
+
+def refuse(fault: AppError) -> dict[str, Any]:
+    """Tell a refused payload in the acknowledgement, and by an event where the client asked for none."""
+    if not asked_for_acknowledgement.get():
+        told = {"type": "error", "code": fault.code, "content": fault.message, **fault.data}
+        socketio.emit("error", told, to=request.sid, namespace=rooms.NAMESPACE)  # type: ignore[attr-defined]
+    return refusal(fault.code, fault.message, fault.data)
+
+
+class Events(Namespace):
+    """The events of the contract's section 3; a handler is a route."""
+
+    def __init__(self) -> None:
+        super().__init__(rooms.NAMESPACE)
+        self.sockets: dict[str, Socket] = {}
+
+    def on_connect(self, auth: Any = None) -> None:
+        """Let a socket in that has an access token, and tell it what is being written."""
+        try:
+            token = auth.get("token") if isinstance(auth, dict) else None
+            session, expires_at = tokens.identify(token if isinstance(token, str) else "")
+        except Exception as error:
+            fault = kind_of(error)
+            told = refusal(fault.code, fault.message, fault.data)["data"] | {"message": fault.message}
+            raise ConnectionRefusedError(fault.message, told) from error
+        sid = request.sid  # type: ignore[attr-defined]
+        socket = self.sockets[sid] = Socket(session.user_id, session.id, expires_at)
+        join_room(rooms.room(session.user_id))
+        ready = {
+            "user": USER.dump(session.user),
+            "active": service.active(session.user),
+            "expires_in": socket.expires_in,
+        }
+        self.emit("ready", ready, room=sid)
+
+    def on_disconnect(self, reason: Any = None) -> None:
+        """Forget a socket; what is being written for its user goes on."""
+        self.sockets.pop(request.sid, None)  # type: ignore[attr-defined]
+
+    @taking(schemas.Message, "The message is stored.")
+    def on_message(self, user: User, message: dict[str, Any]) -> dict[str, Any]:
+        """Store a message and have it answered."""
+        chat, _ = service.submit(user, **message)
+        return {"chat": rooms.CHAT.dump(chat)}
+
+    @taking(schemas.Stop, "The reply has been stopped.")
+    def on_stop(self, user: User, wanted: dict[str, Any]) -> dict[str, Any]:
+        """Stop a reply; its text so far is kept."""
+        return {"chat": rooms.CHAT.dump(service.stop(user, wanted["chat_id"]))}
+
+    @taking(schemas.Resume, "This is what you missed.")
+    def on_resume(self, user: User, wanted: dict[str, Any]) -> dict[str, Any]:
+        """Give what came of a reply after a delta."""
+        chat, seq, content = service.resume(user, wanted["chat_id"], wanted["after_seq"])
+        return {"chat": rooms.CHAT.dump(chat), "seq": seq, "content": content}
+
+    @taking(schemas.Token, "The session goes on.")
+    def on_authenticate(self, user: User, sent: dict[str, Any]) -> dict[str, Any]:
+        """Let the socket live on with a new access token of the same user."""
+        session, expires_at = tokens.identify(sent["token"])
+        if session.user_id != user.id:
+            raise Forbidden("This token belongs to somebody else.")
+        socket = self.sockets[request.sid] = Socket(user.id, session.id, expires_at)  # type: ignore[attr-defined]
+        return {"expires_in": socket.expires_in}
+
+    def user(self) -> User:
+        """Return who is at the other end. Raises what the token would raise over HTTP."""
+        socket = self.sockets.get(request.sid)  # type: ignore[attr-defined]
+        if socket is None:
+            raise Unauthorized
+        if not socket.expires_in:
+            raise TokenExpired
+        return tokens.live_session(socket.session_id).user
+
+
+def init_app(app: Flask, server: SocketIO) -> None:
+    """Bind an application's Socket.IO server, with a namespace of its own."""
+    allowed = app.config["CORS_ORIGINS"]
+    # A second application in one process starts afresh, and must not hear the first one's events.
+    server.server_options.clear()
+    server.namespace_handlers.clear()
+    server.init_app(
+        app,
+        async_mode=app.config["ASYNC_MODE"] or "threading",
+        async_handlers=False,  # One socket's events keep their order, and cannot become thousands of threads.
+        cors_allowed_origins=lambda origin, environ: origin in allowed or "*" in allowed or is_own(origin, environ),
+        max_http_buffer_size=app.config["MAX_CONTENT_LENGTH"],
+        message_queue=app.config["REDIS_URL"],
+        channel="codesherpa",
+        manage_session=False,
+        logger=False,
+        engineio_logger=False,
+    )
+    server.on_namespace(Events())
+    remember_acknowledgements(server)
+
+
+def is_own(origin: str, environ: dict[str, Any]) -> bool:
+    """Tell whether an origin is this server's own, whose pages may always call."""
+    return origin == f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST', '')}"
+
+
+def remember_acknowledgements(server: SocketIO) -> None:
+    """Note for each event whether the client waits for an acknowledgement: handlers are not told."""
+    handle = server.server._handle_event_internal
+
+    def handle_event(inner: Any, sid: str, eio_sid: str, data: Any, namespace: str, id: int | None) -> None:
+        asked_for_acknowledgement.set(id is not None)
+        handle(inner, sid, eio_sid, data, namespace, id)
+
+    server.server._handle_event_internal = handle_event

@@ -1,0 +1,101 @@
+"""A reply in the making: a sherpa's brief, a provider's pieces, markdown that only grows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from codesherpa.concurrency import Cancellation
+from codesherpa.errors import ModelError, ModelFault
+from codesherpa.providers.interface import Brief, End, Provider, Usage
+from codesherpa.sherpas.general import as_reply
+from codesherpa.sherpas.interface import InvalidStructure, Sherpa, Writer
+
+CUT = "\n\n*The reply was cut off here: it reached the longest length that is allowed.*\n"
+MAX_TOKENS = {"code": "max_tokens", "message": "The reply reached the longest length that is allowed."}
+AGAIN = "\n\n---\n\n"
+TRIES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a reply ended: the status of its chat, its data, and what went wrong."""
+
+    status: str
+    result: dict[str, Any] | None
+    error: dict[str, str] | None = None
+    retryable: bool = True
+
+
+class Reply:
+    """One reply. Iterate it for its markdown; after that `outcome` and `usage` say how it ended and what it cost.
+
+    `text` is the markdown so far, `usage` the sum of all calls of the provider.
+    """
+
+    def __init__(self, sherpa: Sherpa, provider: Provider, brief: Brief, cancellation: Cancellation) -> None:
+        self._sherpa, self._provider, self._brief, self._cancellation = sherpa, provider, brief, cancellation
+        self._raw: list[str] = []
+        self.text = ""
+        self.usage = Usage()
+        self.outcome = Outcome("failed", None)
+
+    def __iter__(self) -> Iterator[str]:
+        writer = self._sherpa.writer(self._brief)
+        try:
+            for _ in range(TRIES):
+                writer = self._sherpa.writer(self._brief)
+                try:
+                    yield from self._try(writer)
+                    return
+                except InvalidStructure:
+                    yield from self._show(AGAIN if self.text else "")
+            marked, _ = as_reply("".join(self._raw), self._brief)
+            yield from self._show(marked)
+            self.outcome = Outcome("complete", {"kind": "reply", "reply": self.text})
+        except ModelFault as fault:
+            self._spend(fault.usage)
+            error = {"code": fault.code, "message": fault.message}
+            yield from self._show(writer.finish(cut=True) if self._raw else "")
+            result = self._data(writer) if self.text else None
+            self.outcome = Outcome("failed", result, error, fault.retryable)
+
+    def _try(self, writer: Writer) -> Iterator[str]:
+        """Ask the provider once. Raises InvalidStructure and ModelFault."""
+        self._raw = []
+        end: End | None = None
+        for piece in self._provider.stream(self._brief, self._cancellation):
+            if isinstance(piece, End):
+                end = piece
+            else:
+                self._raw.append(piece.text)
+                yield from self._show(writer.feed(piece.text))
+        if end is None:
+            raise ModelError("The model broke off without an end.")
+        self._spend(end.usage)
+        yield from self._show(writer.finish(cut=end.reason != "end"))
+        if end.reason == "max_tokens":
+            yield from self._show(CUT)
+        status = "stopped" if end.reason == "cancelled" else "complete"
+        self.outcome = Outcome(status, self._data(writer), MAX_TOKENS if end.reason == "max_tokens" else None)
+
+    def _show(self, text: str) -> Iterator[str]:
+        if text:
+            self.text += text
+            yield text
+
+    def _data(self, writer: Writer) -> dict[str, Any]:
+        result = writer.result()
+        return result | {"reply": self.text} if result["kind"] == "reply" else result
+
+    def _spend(self, usage: Usage | None) -> None:
+        if usage is None:
+            return
+        self.usage = Usage(
+            self.usage.input_tokens + usage.input_tokens,
+            self.usage.output_tokens + usage.output_tokens,
+            self.usage.cache_read_tokens + usage.cache_read_tokens,
+            self.usage.cache_write_tokens + usage.cache_write_tokens,
+            self.usage.estimated or usage.estimated,
+        )

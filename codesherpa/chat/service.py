@@ -1,0 +1,272 @@
+"""What a user can do with chats and conversations."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import undefer
+
+from codesherpa.agents import service as agents
+from codesherpa.chat import generation, rooms, stream
+from codesherpa.chat.models import ACTIVE, Chat, Conversation
+from codesherpa.database import now
+from codesherpa.errors import BY_CODE, AppError, Conflict, ModelTimeout, NotFound
+from codesherpa.extensions import db
+from codesherpa.observability import request_id
+from codesherpa.paging import Page, paged
+from codesherpa.projects import service as projects
+from codesherpa.user.models import User
+
+TITLE = 80
+LONGEST_WAIT = 600.0  # Seconds that a caller waits for a reply.
+RETRY_AFTER = 5  # Seconds after which a model that was short of breath is worth another try.
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Some chats, oldest first; `next_before` leads to the ones before them."""
+
+    chats: list[Chat]
+    next_before: int | None
+
+    @property
+    def count(self) -> int:
+        return len(self.chats)
+
+
+def find(user: User, id: int) -> Chat:
+    """Return a user's own chat. Raises NotFound, for somebody else's too."""
+    found = db.session.scalar(select(Chat).where(Chat.id == id, Chat.user_id == user.id))
+    if found is None:
+        raise NotFound("There is no such chat.")
+    return found
+
+
+def find_conversation(user: User, id: int) -> Conversation:
+    """Return a user's own conversation. Raises NotFound, for somebody else's too."""
+    mine = select(Conversation).where(Conversation.id == id, Conversation.user_id == user.id)
+    found = db.session.scalar(mine.options(undefer(Conversation.chat_count)))
+    if found is None:
+        raise NotFound("There is no such conversation.")
+    return found
+
+
+def history(user: User, limit: int, before: int | None = None, q: str = "", **where: int) -> History:
+    """Return the last chats of a user before one, oldest first, of the conversation, agent or project in `where`."""
+    statement = select(Chat).where(Chat.user_id == user.id).filter_by(**where)
+    if before is not None:
+        statement = statement.where(Chat.id < before)
+    if q:
+        statement = statement.where(
+            Chat.message.icontains(q, autoescape=True) | Chat.response.icontains(q, autoescape=True)
+        )
+    found = db.session.scalars(statement.order_by(Chat.id.desc()).limit(limit + 1)).all()
+    shown = list(reversed(found[:limit]))
+    return History(shown, shown[0].id if len(found) > limit else None)
+
+
+def submit(user: User, message: str, client_message_id: str | None = None, **beside: Any) -> tuple[Chat, bool]:
+    """Store a message and have it answered; return its chat, and whether it is new.
+
+    The same `client_message_id` gives the first chat again, whatever else is sent. `beside` may name
+    code_context, conversation_id, session_id, agent_id and project_id. Raises NotFound and Conflict.
+    """
+    if client_message_id and (first := sent_before(user, client_message_id)):
+        return first, False
+    try:
+        chat = store(user, message, client_message_id, **beside)
+    except IntegrityError as error:
+        db.session.rollback()
+        if client_message_id and (first := sent_before(user, client_message_id)):
+            return first, False
+        raise Conflict("What this message belongs to has just changed. Send it again.") from error
+    generation.dispatch(user.id)
+    return chat, True
+
+
+def sent_before(user: User, client_message_id: str) -> Chat | None:
+    mine = select(Chat).where(Chat.user_id == user.id, Chat.client_message_id == client_message_id)
+    found = db.session.scalar(mine)
+    db.session.commit()
+    return found
+
+
+def store(
+    user: User,
+    message: str,
+    client_message_id: str | None,
+    code_context: str | None = None,
+    conversation_id: int | None = None,
+    session_id: str | None = None,
+    agent_id: int | None = None,
+    project_id: int | None = None,
+) -> Chat:
+    """Store a message in its conversation; what it does not name, the conversation does."""
+    if agent_id and agents.find(user, agent_id).status == "inactive":
+        raise Conflict("This agent is inactive.")
+    if project_id:
+        projects.find(user, project_id)
+    conversation = talk(user, conversation_id, session_id)
+    if conversation is None:
+        title = message.strip()[:TITLE]
+        conversation = Conversation(
+            user_id=user.id, title=title, session_key=session_id, agent_id=agent_id, project_id=project_id
+        )
+        db.session.add(conversation)
+        db.session.flush()
+    conversation.last_chat_at = now()
+    chat = Chat(
+        user_id=user.id,
+        conversation_id=conversation.id,
+        agent_id=agent_id or conversation.agent_id,
+        project_id=project_id or conversation.project_id,
+        message=message,
+        code_context=code_context,
+        client_message_id=client_message_id,
+        request_id=request_id(),
+    )
+    db.session.add(chat)
+    db.session.commit()
+    return chat
+
+
+def talk(user: User, conversation_id: int | None, session_id: str | None) -> Conversation | None:
+    """Return the conversation that a message names, None where it begins one."""
+    if conversation_id:
+        return find_conversation(user, conversation_id)
+    if session_id:
+        mine = select(Conversation).where(Conversation.user_id == user.id, Conversation.session_key == session_id)
+        return db.session.scalar(mine)
+    return None
+
+
+def answer(user: User, **message: Any) -> tuple[Chat, bool]:
+    """As `submit`, and wait until the reply has ended. Raises the model's fault, with the chat."""
+    chat, is_new = submit(user, **message)
+    ended = await_end(user, chat)
+    raise_fault(ended)
+    return ended, is_new
+
+
+def await_end(user: User, chat: Chat) -> Chat:
+    """Wait until a reply has ended, in this process or another."""
+    id, give_up = chat.id, time.monotonic() + LONGEST_WAIT
+    with generation.awaiting(id) as ended:
+        chat = reread(user, id)
+        while not chat.has_ended and time.monotonic() < give_up:
+            ended.wait(1)
+            chat = reread(user, id)
+    if not chat.has_ended:
+        raise ModelTimeout(chat=rooms.CHAT.dump(chat))
+    return chat
+
+
+def reread(user: User, id: int) -> Chat:
+    """Return a chat as it is now. Raises NotFound when it has been deleted meanwhile."""
+    mine = select(Chat).where(Chat.id == id, Chat.user_id == user.id).execution_options(populate_existing=True)
+    found = db.session.scalar(mine)
+    db.session.commit()
+    if found is None:
+        raise NotFound("There is no such chat.")
+    return found
+
+
+def stop(user: User, id: int) -> Chat:
+    """End a reply that is being written; its text so far is kept. Raises NotFound, and Conflict when it has ended."""
+    chat = find(user, id)
+    db.session.commit()
+    if chat.has_ended:
+        raise Conflict("This reply has ended already.")
+    generation.stop(chat)
+    return await_end(user, chat)
+
+
+def retry(user: User, id: int) -> Chat:
+    """Ask the same again, in a chat beside the old one. Raises NotFound, and Conflict while it is being written."""
+    chat = find(user, id)
+    if not chat.has_ended:
+        raise Conflict("This reply is still being written.")
+    beside = {"conversation_id": chat.conversation_id, "agent_id": chat.agent_id, "project_id": chat.project_id}
+    return submit(user, chat.message, code_context=chat.code_context, **beside)[0]
+
+
+def answer_again(user: User, id: int) -> Chat:
+    """As `retry`, and wait until the reply has ended. Raises the model's fault, with the chat."""
+    ended = await_end(user, retry(user, id))
+    raise_fault(ended)
+    return ended
+
+
+def resume(user: User, id: int, after_seq: int) -> tuple[Chat, int, str]:
+    """Return a chat, its last seq, and the text of the reply that came after `after_seq`. Raises NotFound."""
+    live = generation.here().live.get(id)
+    chat = find(user, id)
+    db.session.commit()
+    if live is not None and chat.status in ACTIVE:
+        return chat, *live.stream.after(after_seq)
+    return chat, *stream.after(chat.response, chat.delta_ends, after_seq)
+
+
+def active(user: User) -> list[dict[str, int]]:
+    """Return what is being written for a user: chat_id and the last seq that was shown."""
+    writing = db.session.scalars(
+        select(Chat).where(Chat.user_id == user.id, Chat.status.in_(ACTIVE)).order_by(Chat.id)
+    ).all()
+    db.session.commit()
+    live = generation.here().live
+    return [
+        {"chat_id": chat.id, "seq": live[chat.id].stream.after(0)[0] if chat.id in live else chat.delta_ends.count(",")}
+        for chat in writing
+    ]
+
+
+def delete(user: User, id: int) -> None:
+    """Delete a chat; a reply that is being written is stopped first. Raises NotFound."""
+    quiet(find(user, id))
+    db.session.delete(find(user, id))
+    db.session.commit()
+
+
+def quiet(*chats: Chat) -> None:
+    """Stop what is being written of these chats."""
+    db.session.commit()
+    for chat in chats:
+        if not chat.has_ended:
+            generation.stop(chat)
+
+
+def conversations(user: User, page: int, page_size: int, q: str = "") -> Page:
+    """Return a page of a user's conversations whose title contains `q`, the one with the last chat first."""
+    statement = select(Conversation).where(Conversation.user_id == user.id).options(undefer(Conversation.chat_count))
+    if q:
+        statement = statement.where(Conversation.title.icontains(q, autoescape=True))
+    return paged(statement.order_by(Conversation.last_chat_at.desc(), Conversation.id.desc()), page, page_size)
+
+
+def change_conversation(user: User, id: int, changes: dict[str, Any]) -> Conversation:
+    """Change a conversation's title. Raises NotFound."""
+    found = find_conversation(user, id)
+    for name, value in changes.items():
+        setattr(found, name, value)
+    db.session.commit()
+    return found
+
+
+def delete_conversation(user: User, id: int) -> None:
+    """Delete a conversation with its chats; what is being written is stopped first. Raises NotFound."""
+    found = find_conversation(user, id)
+    quiet(*db.session.scalars(select(Chat).where(Chat.conversation_id == id, Chat.status.in_(ACTIVE))).all())
+    db.session.delete(found)
+    db.session.commit()
+
+
+def raise_fault(chat: Chat) -> None:
+    """Raise what went wrong with a reply that somebody waited for, with the chat."""
+    if chat.status in ("failed", "interrupted") and chat.error:
+        kind = BY_CODE.get(chat.error["code"], AppError)
+        soon = {"retry_after": RETRY_AFTER} if kind.status == 503 else {}
+        raise kind(chat.error["message"], chat=rooms.CHAT.dump(chat), **soon)

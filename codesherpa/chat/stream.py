@@ -1,0 +1,151 @@
+"""The log of deltas of the replies that are being written in this process."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from codesherpa.chat.rooms import tell
+from codesherpa.concurrency import spawn
+
+TICK = 0.025  # Seconds between two deltas of a reply; what comes in between goes together.
+SAVE = 0.7  # Seconds between two writes to the database: what was shown a second ago is kept.
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Unsaved:
+    """Text that has been shown and is not in the database yet, with the ends of its deltas."""
+
+    chat_id: int
+    more: str
+    more_ends: str
+
+
+class Stream:
+    """The text of one reply as it grows, cut into deltas that count from 1."""
+
+    def __init__(self, chat_id: int, user_id: int) -> None:
+        self.chat_id, self.user_id = chat_id, user_id
+        self._lock = threading.Lock()
+        self._parts: list[str] = []
+        self._ends: list[int] = []
+        self._waiting: list[str] = []
+        self._saved = 0
+
+    def append(self, text: str) -> None:
+        """Take more text; the first is shown at once, what follows at the next tick."""
+        if not text:
+            return
+        self._waiting.append(text)
+        if not self._ends:
+            self.flush()
+
+    def flush(self) -> None:
+        """Show what has come since the last delta, as one delta, in order."""
+        with self._lock:
+            if not self._waiting:
+                return
+            waiting, self._waiting = self._waiting, []
+            content = "".join(waiting)
+            self._parts.append(content)
+            self._ends.append((self._ends[-1] if self._ends else 0) + len(content))
+            delta = {"type": "delta", "chat_id": self.chat_id, "seq": len(self._ends), "content": content}
+            tell(self.user_id, "delta", delta)
+
+    def after(self, seq: int) -> tuple[int, str]:
+        """Return the last seq, and the text that came after `seq`."""
+        with self._lock:
+            return len(self._ends), "".join(self._parts[seq:])
+
+    def unsaved(self) -> Unsaved | None:
+        """Return what the database lacks; `saved` says that it has it now."""
+        with self._lock:
+            if self._saved == len(self._ends):
+                return None
+            ends = "".join(f"{end}," for end in self._ends[self._saved :])
+            return Unsaved(self.chat_id, "".join(self._parts[self._saved :]), ends)
+
+    def saved(self, unsaved: Unsaved) -> None:
+        self._saved += unsaved.more_ends.count(",")
+
+    @property
+    def text(self) -> str:
+        return "".join(self._parts)
+
+    @property
+    def ends(self) -> str:
+        return "".join(f"{end}," for end in self._ends)
+
+
+class Streams:
+    """Every reply that is being written in this process, shown and saved at a steady beat.
+
+    `save` writes a list of Unsaved in one transaction; it may fail, and is then called again with more.
+    """
+
+    def __init__(self, save: Callable[[list[Unsaved]], None]) -> None:
+        self._save = save
+        self._live: dict[int, Stream] = {}
+        self._lock = threading.Lock()
+        self._beating = False
+
+    def open(self, chat_id: int, user_id: int) -> Stream:
+        with self._lock:
+            stream = self._live[chat_id] = Stream(chat_id, user_id)
+            if not self._beating:
+                self._beating = True
+                spawn(self._beat)
+        return stream
+
+    def close(self, stream: Stream) -> None:
+        """Show what is left and let go of the stream."""
+        stream.flush()
+        self._live.pop(stream.chat_id, None)
+
+    def get(self, chat_id: int) -> Stream | None:
+        return self._live.get(chat_id)
+
+    def _beat(self) -> None:
+        """Show and save until no reply is left."""
+        saved_at = time.monotonic()
+        pause = TICK
+        while self._goes_on():
+            time.sleep(pause)
+            started = time.monotonic()
+            for stream in list(self._live.values()):
+                stream.flush()
+            # Under load a round takes long, and then fewer and longer deltas are due, not a queue of them.
+            pause = max(TICK, 2 * (time.monotonic() - started))
+            if started - saved_at >= SAVE:
+                saved_at = started
+                self._save_all()
+
+    def _goes_on(self) -> bool:
+        with self._lock:
+            self._beating = bool(self._live)
+            return self._beating
+
+    def _save_all(self) -> None:
+        unsaved = [(stream, more) for stream in list(self._live.values()) if (more := stream.unsaved())]
+        if not unsaved:
+            return
+        try:
+            self._save([more for _, more in unsaved])
+        except Exception:  # The database may be away for a while; the text waits here.
+            log.exception("deltas not saved")
+            return
+        for stream, more in unsaved:
+            stream.saved(more)
+
+
+def after(response: str, ends: str, seq: int) -> tuple[int, str]:
+    """The same as Stream.after for a reply that is only in the database."""
+    lengths = [int(end) for end in ends.split(",") if end]
+    start = lengths[min(seq, len(lengths)) - 1] if seq and lengths else 0
+    return len(lengths), response[start:]

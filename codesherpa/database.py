@@ -1,0 +1,97 @@
+"""How every model is stored: names of constraints, times in UTC, and SQLite made safe for two writers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import g, has_app_context
+from sqlalchemy import BigInteger, Connection, DateTime, Dialect, Engine, Integer, MetaData, event
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+# A 64-bit key in PostgreSQL; SQLite counts up by itself only for a column of type INTEGER.
+Key = BigInteger().with_variant(Integer, "sqlite")
+LARGEST_KEY = 2**63 - 1
+
+
+class Time(TypeDecorator[datetime]):
+    """An aware time, kept in UTC; SQLite has no time zones and gives it back as it was kept."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Base(DeclarativeBase):
+    """What Flask-SQLAlchemy makes its own model class from; every constraint has a name, so it can be dropped."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_N_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class Dated:
+    """A row that knows when it was made and last changed."""
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True, sort_order=-1)
+    created_at: Mapped[datetime] = mapped_column(Time, default=now, sort_order=90)
+    updated_at: Mapped[datetime] = mapped_column(
+        Time, default=lambda row: row.get_current_parameters()["created_at"], onupdate=now, sort_order=91
+    )
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Say that what follows in this request or task only reads, so that SQLite lets others write."""
+    before = g.get("reading", False)
+    g.reading = True
+    try:
+        yield
+    finally:
+        g.reading = before
+
+
+@event.listens_for(Engine, "connect")
+def prepare_sqlite(connection: Any, _record: object) -> None:
+    """Set what SQLite leaves off: foreign keys, the write-ahead log, patience, and letters beyond ASCII."""
+    if "sqlite" not in type(connection).__module__:
+        return
+    connection.isolation_level = None  # The driver's own BEGIN comes too late; `begin` below says it.
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=5000"):
+        connection.execute(f"PRAGMA {pragma}")
+    connection.create_function("lower", 1, lower, deterministic=True)  # SQLite's own knows ASCII only.
+
+
+def lower(text: str | None) -> str | None:
+    return text.lower() if text is not None else None
+
+
+@event.listens_for(Engine, "begin")
+def begin(connection: Connection) -> None:
+    """Take SQLite's write lock at the start: a read that turns into a write would lose against another."""
+    if connection.dialect.name == "sqlite":
+        only_reads = has_app_context() and g.get("reading", False)
+        connection.exec_driver_sql("BEGIN" if only_reads else "BEGIN IMMEDIATE")

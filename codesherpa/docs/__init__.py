@@ -1,0 +1,1 @@
+"""The API's own documentation, as pages that need no other host."""

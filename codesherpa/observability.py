@@ -1,0 +1,75 @@
+"""What an operator sees: a request's id, and logs for eyes or machines."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+import uuid
+
+import structlog
+from flask import Flask, Response, g, has_app_context, request
+
+SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+log = structlog.get_logger("codesherpa.request")
+
+
+def request_id() -> str:
+    """Return the id of what is being done now: the caller's own when it sent a sane one."""
+    if not has_app_context():
+        return uuid.uuid4().hex
+    if "request_id" not in g:
+        g.request_id = uuid.uuid4().hex
+    return str(g.request_id)
+
+
+def init_app(app: Flask) -> None:
+    """Give every request an id and every answer a line in the log."""
+    configure_logs(app.config["LOG_LEVEL"], app.config["LOG_FORMAT"])
+    app.before_request(begin)
+    app.after_request(end)
+
+
+def begin() -> None:
+    sent = request.headers.get("X-Request-ID", "")
+    g.request_id = sent if SANE_ID.fullmatch(sent) else uuid.uuid4().hex
+    g.started = time.perf_counter()
+
+
+def end(response: Response) -> Response:
+    response.headers["X-Request-ID"] = request_id()
+    log.info(
+        "request",
+        method=request.method,
+        route=request.url_rule.rule if request.url_rule else None,
+        status=response.status_code,
+        ms=round((time.perf_counter() - g.get("started", time.perf_counter())) * 1000, 1),
+        request_id=request_id(),
+    )
+    return response
+
+
+def configure_logs(level: str, form: str) -> None:
+    """Send structlog and the standard library's loggers through one renderer, one line an event."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(colors=False)
+    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]
+        )
+    )
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )

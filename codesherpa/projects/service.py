@@ -1,0 +1,52 @@
+"""What a user can do with projects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import select
+
+from codesherpa.projects.models import Project
+from codesherpa.errors import NotFound
+from codesherpa.extensions import db
+from codesherpa.paging import Page, paged
+from codesherpa.user.models import User
+
+
+def find(user: User, id: int) -> Project:
+    """Return a user's own project. Raises NotFound, for somebody else's too."""
+    found = db.session.scalar(select(Project).where(Project.id == id, Project.user_id == user.id))
+    if found is None:
+        raise NotFound("There is no such project.")
+    return found
+
+
+def list(user: User, page: int, page_size: int, q: str = "") -> Page:
+    """Return a page of a user's projects, newest first, whose name contains `q`."""
+    statement = select(Project).where(Project.user_id == user.id).order_by(Project.id.desc())
+    if q:
+        statement = statement.where(Project.name.icontains(q, autoescape=True))
+    return paged(statement, page, page_size)
+
+
+def create(user: User, **values: Any) -> Project:
+    """Make a project."""
+    made = Project(user_id=user.id, **values)
+    db.session.add(made)
+    db.session.commit()
+    return made
+
+
+def change(user: User, id: int, changes: dict[str, Any]) -> Project:
+    """Change what `changes` names. Raises NotFound."""
+    found = find(user, id)
+    for name, value in changes.items():
+        setattr(found, name, value)
+    db.session.commit()
+    return found
+
+
+def delete(user: User, id: int) -> None:
+    """Delete a project; its chats stay. Raises NotFound."""
+    db.session.delete(find(user, id))
+    db.session.commit()

@@ -1,0 +1,151 @@
+"""The field types of the contract, and the envelope as a schema for the documentation."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+import email_validator
+from marshmallow import Schema, ValidationError, fields, validate
+
+from codesherpa.database import LARGEST_KEY
+
+
+class Text(fields.String):
+    """Text that a database can keep: valid Unicode without NUL, `least` to `most` characters.
+
+    White space alone is refused where `least` is above 0; `strip` takes it off both ends.
+    """
+
+    def __init__(self, *, least: int = 1, most: int, strip: bool = False, **kwargs: Any) -> None:
+        self.least, self.strip = least, strip
+        super().__init__(validate=validate.Length(min=least, max=most), **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        text: str = super()._deserialize(value, attr, data, **kwargs)
+        if "\0" in text:
+            raise ValidationError("Must not contain NUL.")
+        if not text.isascii() and any(0xD800 <= ord(letter) <= 0xDFFF for letter in text):
+            raise ValidationError("Must be valid Unicode.")
+        if self.least and not text.strip():
+            raise ValidationError("Must not be empty.")
+        return text.strip() if self.strip else text
+
+
+class Whole(fields.Integer):
+    """A whole number in JSON: no text, no truth value, no fraction."""
+
+    def __init__(self, *, least: int, most: int, **kwargs: Any) -> None:
+        super().__init__(strict=True, validate=validate.Range(min=least, max=most), **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> int:
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise self.make_error("invalid")
+        return value
+
+
+class WholeText(Whole):
+    """A whole number in a query, where everything is text."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> int:
+        if not isinstance(value, str) or not value.isascii() or not value.isdigit() or len(value) > 19:
+            raise self.make_error("invalid")
+        return int(value)
+
+
+class IdText(WholeText):
+    """The id of something in a query."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(least=1, most=LARGEST_KEY, **kwargs)
+
+
+class Id(Whole):
+    """The id of something."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(least=1, most=LARGEST_KEY, **kwargs)
+
+
+class Fraction(fields.Float):
+    """A number in JSON, whole or not."""
+
+    def __init__(self, *, least: float, most: float, **kwargs: Any) -> None:
+        super().__init__(validate=validate.Range(min=least, max=most), **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> float:
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise self.make_error("invalid")
+        return float(value)
+
+
+class Email(Text):
+    """An email address in its normal form; nobody asks the network whether it exists."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(most=254, strip=True, metadata={"format": "email"}, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            # Addresses at hosts of a private network are good enough to sign in with.
+            found = email_validator.validate_email(text, check_deliverability=False, globally_deliverable=False)
+        except email_validator.EmailNotValidError as error:
+            raise ValidationError("Not a valid email address.") from error
+        if "." not in found.domain:
+            raise ValidationError("Not a valid email address.")
+        return found.normalized
+
+
+class NewPassword(Text):
+    """A password to be: 8 to 72 bytes of UTF-8 in NFC, as bcrypt reads them; never cut, never trimmed."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(most=72, load_only=True, metadata={"format": "password", "minLength": 8}, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        text = unicodedata.normalize("NFC", super()._deserialize(value, attr, data, **kwargs))
+        if not 8 <= len(text.encode()) <= 72:
+            raise ValidationError("Must have 8 to 72 bytes.")
+        return text
+
+
+class Timestamp(fields.Field[datetime]):
+    """A time in UTC, RFC 3339, ending in Z."""
+
+    def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
+        return None if value is None else value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+@cache
+def enveloped(shape: type[Schema] | None) -> Schema:
+    """Return the schema of an answer whose data is `shape`, or null; one for each, so that it has one name."""
+    name = f"{shape.__name__}Answer" if shape else "Acknowledgement"
+    data = fields.Nested(shape, required=True) if shape else fields.Raw(required=True, metadata={"enum": [None]})
+    members: dict[str, Any] = {
+        "success": fields.Boolean(required=True, metadata={"enum": [True]}),
+        "data": data,
+        "message": fields.String(required=True),
+    }
+    return Schema.from_dict(members, name=name)()
+
+
+class ErrorData(Schema):
+    """What an error carries."""
+
+    code = fields.String(required=True)
+    request_id = fields.String(required=True)
+    errors = fields.Dict(keys=fields.String(), values=fields.List(fields.String()))
+    retry_after = fields.Integer()
+    chat = fields.Dict()
+
+
+class Failure(Schema):
+    """The envelope of an error."""
+
+    success = fields.Boolean(required=True, metadata={"enum": [False]})
+    data = fields.Nested(ErrorData, required=True)
+    message = fields.String(required=True)

@@ -1,0 +1,87 @@
+"""Keeps the system prompt out of answers: a long verbatim part of it is not shown."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+# So many words in a row are no coincidence.
+RUN = 12
+TOKEN = re.compile(r"\w+|\W+")
+MARK = "[…]"
+
+
+class Veil:
+    """Takes text in any pieces and gives it back without the long parts that it shares with the secret.
+
+    Words are compared whatever their case and whatever stands between them. What may still become such a
+    part waits: mostly a word or two.
+    """
+
+    def __init__(self, secret: str) -> None:
+        self._secret = _spaced(secret)
+        self._word = ""
+        self._run: list[str] = []
+        self._hiding = False
+
+    def feed(self, text: str) -> str:
+        """Take the next piece and return what may be shown by now."""
+        tokens = TOKEN.findall(self._word + text)
+        self._word = tokens.pop() if tokens and _is_word(tokens[-1]) else ""
+        return "".join(self._take(token) for token in tokens)
+
+    def close(self) -> str:
+        """Return the rest."""
+        shown = self._take(self._word) if self._word else ""
+        shown += MARK if self._hiding else "".join(self._run)
+        self._word, self._run, self._hiding = "", [], False
+        return shown
+
+    def _take(self, token: str) -> str:
+        if not self._run and not _is_word(token):
+            return token
+        self._run.append(token)
+        if not _is_word(token):
+            return ""
+        return self._hide_on() if self._hiding else self._settle()
+
+    def _hide_on(self) -> str:
+        """Go on hiding while the words go on as the secret does; show the rest where they turn away."""
+        recent = self._words()[-RUN:]
+        if self._shared(recent):
+            self._run = recent
+            return ""
+        last = max(at for at, token in enumerate(self._run[:-1]) if _is_word(token))
+        shown = MARK + "".join(self._run[last + 1 : -1])
+        self._run, self._hiding = self._run[-1:], False
+        return shown + self._settle()
+
+    def _settle(self) -> str:
+        """Show what begins no part of the secret, keep what may."""
+        shown = ""
+        while self._run and not (_is_word(self._run[0]) and self._shared(self._words())):
+            shown += self._run.pop(0)
+        self._hiding = len(self._words()) >= RUN
+        return shown
+
+    def _words(self) -> list[str]:
+        return [token for token in self._run if _is_word(token)]
+
+    def _shared(self, run: list[str]) -> bool:
+        return f" {' '.join(run).casefold()} " in self._secret
+
+
+def hidden(text: str, secret: str) -> bool:
+    """Tell whether the text has a long part of the secret."""
+    veil = Veil(secret)
+    return veil.feed(text) + veil.close() != text
+
+
+def _is_word(token: str) -> bool:
+    return token[0].isalnum() or token[0] == "_"
+
+
+@lru_cache(maxsize=16)
+def _spaced(secret: str) -> str:
+    words = [token for token in TOKEN.findall(secret) if _is_word(token)]
+    return f" {' '.join(words).casefold()} "

@@ -1,0 +1,1 @@
+"""Who uses the service: the account, its profile and its password."""

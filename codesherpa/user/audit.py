@@ -1,0 +1,32 @@
+"""What happened to an account: who signed in, from where, and what was changed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from flask import has_request_context, request
+from sqlalchemy import ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from codesherpa.database import Key, Time, now
+from codesherpa.extensions import Model, db
+from codesherpa.observability import request_id
+
+
+class AuditEvent(Model):
+    """One thing that happened, and the request or command that did it."""
+
+    __tablename__ = "audit_events"
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    user_id: Mapped[int] = mapped_column(Key, ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    action: Mapped[str] = mapped_column(String(40))
+    ip: Mapped[str] = mapped_column(String(45), default="")
+    request_id: Mapped[str] = mapped_column(String(64), default="")
+    created_at: Mapped[datetime] = mapped_column(Time, default=now)
+
+
+def record(user_id: int, action: str) -> None:
+    """Note what happens to an account, in the transaction that does it."""
+    ip = (request.remote_addr or "") if has_request_context() else ""
+    db.session.add(AuditEvent(user_id=user_id, action=action, ip=ip[:45], request_id=request_id()))

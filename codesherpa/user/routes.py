@@ -1,0 +1,41 @@
+"""The signed-in user's own account."""
+
+from typing import Any
+
+from flask import Response, stream_with_context
+from flask.views import MethodView
+from flask_jwt_extended import current_user
+
+from codesherpa.api import ApiBlueprint
+from codesherpa.user import export, schemas, service
+from codesherpa.user.models import User
+
+blueprint = ApiBlueprint("user", __name__, description="The signed-in user's own account.")
+
+
+@blueprint.route("/me")
+class Me(MethodView):
+    @blueprint.response(200, schemas.User, message="This is you.")
+    def get(self) -> User:
+        """Show the signed-in user."""
+        return current_user
+
+    @blueprint.arguments(schemas.Profile)
+    @blueprint.response(200, schemas.User, message="Your account has been changed.")
+    def put(self, changes: dict[str, Any]) -> User:
+        """Change the signed-in user's name, email or language."""
+        return service.change(current_user, changes)
+
+    @blueprint.arguments(schemas.Password)
+    @blueprint.response(200, message="Your account and all that belonged to it are gone.")
+    def delete(self, sent: dict[str, Any]) -> None:
+        """Delete the signed-in user's account with all that belongs to it."""
+        service.delete(current_user, sent["password"])
+
+
+@blueprint.get("/me/export")
+@blueprint.response(200, schemas.Export)
+def export_everything() -> Response:
+    """Download all that is stored about the signed-in user."""
+    headers = {"Content-Disposition": "attachment; filename=codesherpa.json"}
+    return Response(stream_with_context(export.document(current_user)), mimetype="application/json", headers=headers)

@@ -1,0 +1,55 @@
+"""The user as it is sent and received."""
+
+from marshmallow import Schema, fields, validate
+
+from codesherpa.schema import Email, Id, Text, Timestamp
+
+LANGUAGES = ("en", "hi", "hinglish")
+
+
+class User(Schema):
+    """A user, as anybody who may see it sees it."""
+
+    id = Id(required=True)
+    name = fields.String(required=True)
+    email = fields.String(required=True)
+    is_active = fields.Boolean(required=True)
+    language = fields.String(required=True, validate=validate.OneOf(LANGUAGES))
+    created_at = Timestamp(required=True)
+    updated_at = Timestamp(required=True)
+
+
+class Profile(Schema):
+    """What a user may change of itself."""
+
+    name = Text(most=120, strip=True)
+    email = Email()
+    language = fields.String(validate=validate.OneOf(LANGUAGES))
+
+
+class Password(Schema):
+    """The user's own password, asked for once more."""
+
+    password = Text(required=True, most=1000, load_only=True)
+
+
+class AuditEvent(Schema):
+    """Something that happened to the account."""
+
+    id = Id(required=True)
+    action = fields.String(required=True)
+    ip = fields.String(required=True)
+    request_id = fields.String(required=True)
+    created_at = Timestamp(required=True)
+
+
+class Export(Schema):
+    """All that is stored about a user; the lists hold what the other routes show."""
+
+    user = fields.Nested(User, required=True)
+    sessions = fields.List(fields.Dict(), required=True)
+    agents = fields.List(fields.Dict(), required=True)
+    projects = fields.List(fields.Dict(), required=True)
+    conversations = fields.List(fields.Dict(), required=True)
+    chats = fields.List(fields.Dict(), required=True)
+    audit = fields.List(fields.Nested(AuditEvent), required=True)

@@ -1,0 +1,213 @@
+"""Every setting, read from the environment and `.env` here and nowhere else."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+ROOT = Path(__file__).parent
+
+
+class SettingError(ValueError):
+    """A setting that cannot be right; its text is one line that names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A name, its default as it would be written in `.env`, how it is read, and a line of why."""
+
+    name: str
+    default: str
+    parse: Callable[[str], Any]
+    why: str
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"must be one of {', '.join(choices)}")
+        return text
+
+    return parse
+
+
+def whole(least: int, most: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
+            raise ValueError(f"must be a whole number from {least} to {most}")
+        return int(text)
+
+    return parse
+
+
+def optional(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    return lambda text: parse(text) if text else None
+
+
+def words(text: str) -> str:
+    return text
+
+
+def origins(text: str) -> list[str]:
+    found = [part.strip() for part in text.split(",") if part.strip()]
+    for origin in found:
+        parts = urlsplit(origin)
+        whole_origin = f"{parts.scheme}://{parts.netloc}"
+        if origin != "*" and (parts.scheme not in ("http", "https") or origin != whole_origin):
+            raise ValueError(f"must hold origins such as https://app.example.com, not {origin!r}")
+    return found
+
+
+def url(*schemes: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        parts = urlsplit(text)
+        if parts.scheme not in schemes or not (parts.netloc or parts.path):
+            raise ValueError(f"must be a URL that begins with {' or '.join(s + '://' for s in schemes)}")
+        return text
+
+    return parse
+
+
+def database(text: str) -> str:
+    if text.startswith("postgres://"):
+        text = "postgresql://" + text.removeprefix("postgres://")
+    try:
+        backend = make_url(text).get_backend_name()
+    except ArgumentError as error:
+        raise ValueError("must be a database URL such as postgresql://user@host/name") from error
+    if backend not in ("sqlite", "postgresql"):
+        raise ValueError("must be a sqlite:// or postgresql:// URL")
+    return text
+
+
+def rate(text: str) -> str | None:
+    """Read `20/minute`; `off` is None."""
+    if text == "off":
+        return None
+    count, _, unit = text.partition("/")
+    if not (count.isascii() and count.isdigit() and int(count)) or unit not in ("second", "minute", "hour", "day"):
+        raise ValueError("must be a rate such as 20/minute, or off")
+    return text
+
+
+SETTINGS = (
+    Setting("APP_ENV", "development", one_of("development", "production"), "production refuses weak settings"),
+    Setting("SECRET_KEY", "", words, "signs tokens; 32 bytes or more; development makes and keeps one"),
+    Setting("DATABASE_URL", "sqlite:///codesherpa.db", database, "a sqlite path is relative to instance/"),
+    Setting(
+        "REDIS_URL", "", optional(url("redis", "rediss", "unix")), "shared by several processes; none: one process"
+    ),
+    Setting(
+        "ASYNC_MODE", "", optional(one_of("eventlet", "threading")), "eventlet under gunicorn, threading elsewhere"
+    ),
+    Setting("ACCESS_TOKEN_EXPIRE_MINUTES", "30", whole(1, 1440), "life of an access token"),
+    Setting("REFRESH_TOKEN_EXPIRE_DAYS", "7", whole(1, 365), "life of a refresh token"),
+    Setting("BCRYPT_ROUNDS", "12", whole(4, 20), "cost of a password hash; each step doubles it"),
+    Setting(
+        "CORS_ORIGINS",
+        "http://localhost:5173,http://localhost:5174,http://localhost:3000",
+        origins,
+        "front ends that may call, REST and sockets alike, comma-separated",
+    ),
+    Setting("TRUSTED_PROXIES", "0", whole(0, 10), "how many proxies in front set X-Forwarded-For"),
+    Setting("LOG_LEVEL", "INFO", one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"), "least level that is logged"),
+    Setting("LOG_FORMAT", "console", one_of("console", "json"), "for eyes or for machines"),
+    Setting("RATE_LIMIT_DEFAULT", "600/minute", rate, "requests by user, or off"),
+    Setting("RATE_LIMIT_AUTH", "20/minute", rate, "sign-in, registration and refresh by address, or off"),
+    Setting("RATE_LIMIT_LOGIN", "10/minute", rate, "sign-ins by account, or off"),
+    Setting("RATE_LIMIT_MESSAGES", "10/second", rate, "messages by user, or off"),
+    Setting("MAX_GENERATIONS_PER_USER", "4", whole(1, 1000), "replies of a user that are written at once"),
+    Setting(
+        "MODEL_PROVIDER", "auto", one_of("auto", "bedrock", "offline"), "auto: Bedrock where AWS credentials are found"
+    ),
+    Setting("AWS_REGION", "us-east-1", words, "where Bedrock is called; boto3 reads its own variables beside it"),
+    Setting("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "", optional(url("http", "https")), "another endpoint for Bedrock"),
+    Setting("BEDROCK_MODEL_ID", "global.anthropic.claude-sonnet-4-6", words, "model or inference profile"),
+    Setting("BEDROCK_MAX_TOKENS", "4096", whole(1, 200_000), "longest reply where the agent names none"),
+    Setting("BEDROCK_READ_TIMEOUT", "60", whole(1, 3600), "seconds of silence before a reply is given up"),
+    Setting(
+        "DAILY_TOKEN_BUDGET", "", optional(whole(1, 10**12)), "tokens a user may spend in a UTC day; none: no limit"
+    ),
+    Setting("GITHUB_TOKEN", "", optional(words), "reads pull requests and writes reviews"),
+    Setting("GITHUB_API_URL", "https://api.github.com", url("http", "https"), "GitHub Enterprise has its own"),
+    Setting("GITHUB_WEBHOOK_SECRET", "", optional(words), "checks deliveries; none: the webhook is closed"),
+    Setting("WHATSAPP_VERIFY_TOKEN", "", optional(words), "answers Meta's verification"),
+    Setting("WHATSAPP_APP_SECRET", "", optional(words), "checks deliveries; none: the webhook is closed"),
+    Setting("WHATSAPP_ACCESS_TOKEN", "", optional(words), "sends replies"),
+    Setting("WHATSAPP_API_URL", "https://graph.facebook.com", url("http", "https"), "WhatsApp Cloud API"),
+    Setting("WHATSAPP_PHONE_NUMBER_ID", "", optional(words), "the number that replies come from"),
+)
+
+
+def load(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Read every setting from `environ` into a Flask configuration.
+
+    Raises SettingError, one line that names the setting, for a value that cannot be right.
+    """
+    settings = {setting.name: read(setting, environ) for setting in SETTINGS}
+    if settings["APP_ENV"] == "production" and len(settings["SECRET_KEY"].encode()) < 32:
+        raise SettingError("SECRET_KEY must have 32 bytes or more in production: set it to `openssl rand -hex 32`")
+    return settings | for_libraries(settings)
+
+
+def read(setting: Setting, environ: Mapping[str, str]) -> Any:
+    text = environ.get(setting.name, "").strip() or setting.default
+    try:
+        return setting.parse(text)
+    except ValueError as error:
+        raise SettingError(f"{setting.name} {error}") from error
+
+
+def for_libraries(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The same settings under the names that the libraries read."""
+    return {
+        "SQLALCHEMY_DATABASE_URI": settings["DATABASE_URL"],
+        "MAX_CONTENT_LENGTH": 1024 * 1024,
+        "JWT_ALGORITHM": "HS256",
+        "JWT_DECODE_ALGORITHMS": ["HS256"],
+        "JWT_TOKEN_LOCATION": ["headers"],
+        "JWT_COOKIE_CSRF_PROTECT": False,  # No cookies, so no claim against their abuse.
+        "JWT_ACCESS_TOKEN_EXPIRES": timedelta(minutes=settings["ACCESS_TOKEN_EXPIRE_MINUTES"]),
+        "JWT_REFRESH_TOKEN_EXPIRES": timedelta(days=settings["REFRESH_TOKEN_EXPIRE_DAYS"]),
+        "JWT_ENCODE_ISSUER": "codesherpa",
+        "JWT_DECODE_ISSUER": "codesherpa",
+        "JWT_ENCODE_AUDIENCE": "codesherpa",
+        "JWT_DECODE_AUDIENCE": "codesherpa",
+    }
+
+
+def from_environment() -> dict[str, Any]:
+    """Read the settings of this process; what the environment says goes before what `.env` says."""
+    dotenv = {name: value for name, value in dotenv_values(ROOT / ".env").items() if value is not None}
+    # boto3 reads its own variables from the environment, so what .env says of AWS must stand there too.
+    for name, value in dotenv.items():
+        if name.startswith("AWS_"):
+            os.environ.setdefault(name, value)
+    return load(dotenv | dict(os.environ))
+
+
+def kept_secret(folder: Path) -> str:
+    """Return the development key kept in `folder`, made at the first call; two processes agree on one."""
+    path = folder / "secret_key"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        fresh = path.with_name(f".secret_key.{os.getpid()}")
+        fresh.touch(mode=0o600)
+        fresh.write_text(secrets.token_hex(32))
+        try:
+            os.link(fresh, path)  # Unlike a rename it never replaces the key that another process made first.
+        except FileExistsError:
+            pass
+        finally:
+            fresh.unlink()
+    return path.read_text().strip()

@@ -1,0 +1,48 @@
+"""How gunicorn serves the application: one eventlet worker that carries everything that waits."""
+
+import logging
+import os
+import warnings
+
+from dotenv import dotenv_values
+
+# eventlet is in maintenance and gunicorn 26 drops its worker, so requirements.txt holds gunicorn below 26.
+# ASYNC_MODE=threading is the way out, and the whole test suite passes with it. Until then the reminders at
+# every start tell nobody anything new; this is the only place that silences them.
+warnings.filterwarnings("ignore", message=r"\s*(The eventlet worker|Eventlet) is deprecated")
+logging.getLogger("gunicorn.error").addFilter(lambda record: "worker is DEPRECATED" not in str(record.msg))
+
+environ = dotenv_values(".env") | os.environ
+mode = environ.get("ASYNC_MODE") or "eventlet"
+os.environ["ASYNC_MODE"] = mode
+
+host, port = environ.get("HOST", "127.0.0.1"), environ.get("PORT", "8000")
+bind = f"{host}:{port}"
+workers = 1  # Socket.IO needs one worker a port; more ports stand behind nginx.
+worker_class = "eventlet" if mode == "eventlet" else "gthread"
+worker_connections = 10_000  # The connection after the last waits in silence.
+threads = 1 if mode == "eventlet" else 256
+graceful_timeout = 10
+timeout = 60
+keepalive = 75
+accesslog = None  # The application logs requests itself, with their ids.
+errorlog = "-"
+loglevel = "warning"
+
+
+def post_worker_init(worker):
+    """Look after what an earlier worker left, and greet whoever started us by hand."""
+    from codesherpa.chat import generation
+
+    with worker.wsgi.app_context():
+        generation.start_sweeping()
+    if os.environ.get("WELCOME"):
+        print(WELCOME, flush=True)
+
+
+WELCOME = f"""
+CodeSherpa is at http://{host}:{port} (Ctrl-C stops it). Try in another terminal:
+
+  curl http://{host}:{port}/health/ready
+  .venv/bin/flask chat "review this" --file wsgi.py
+"""

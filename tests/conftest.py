@@ -1,0 +1,186 @@
+"""An application with a fresh database for each test, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import config
+import psycopg2
+import pytest
+from flask import Flask
+from flask.testing import FlaskCliRunner, FlaskClient
+from flask_migrate import upgrade
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+
+from codesherpa import create_app
+from codesherpa.extensions import db
+
+POSTGRES = os.environ.get("TEST_DATABASE_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
+REDIS = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/15")
+IN_CI = os.environ.get("CI") == "true"
+
+# Hashing is cheap in the tests alone, and nothing leaves the machine.
+SETTINGS = {
+    "SECRET_KEY": "a key that is only good for tests, and long",
+    "BCRYPT_ROUNDS": "4",
+    "MODEL_PROVIDER": "offline",
+    "LOG_LEVEL": "WARNING",
+    "RATE_LIMIT_DEFAULT": "off",
+    "RATE_LIMIT_AUTH": "off",
+    "RATE_LIMIT_LOGIN": "off",
+    "RATE_LIMIT_MESSAGES": "off",
+}
+
+
+def skip_or_fail(reason: str) -> None:
+    """A machine of a developer may lack a service; CI may not."""
+    if IN_CI:
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def empty_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite database to copy."""
+    path = tmp_path_factory.mktemp("database") / "empty.db"
+    migrate(f"sqlite:///{path}")
+    with_everything_in_one_file(path)
+    return path
+
+
+def with_everything_in_one_file(path: Path) -> None:
+    import sqlite3
+
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+
+
+def migrate(url: str) -> None:
+    app = create_app(config.load(SETTINGS | {"DATABASE_URL": url}))
+    with app.app_context():
+        upgrade()
+        db.engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of a migrated PostgreSQL database of this test process's own."""
+    server = make_url(POSTGRES)
+    name = f"codesherpa_test_{uuid.uuid4().hex[:12]}"
+    try:
+        administer(f'CREATE DATABASE "{name}"')
+    except psycopg2.OperationalError as error:
+        skip_or_fail(f"no PostgreSQL at {server.host}:{server.port}: {error}")
+    url = server.set(database=name).render_as_string(hide_password=False)
+    migrate(url)
+    yield url
+    administer(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def administer(statement: str) -> None:
+    connection = psycopg2.connect(POSTGRES)
+    connection.autocommit = True
+    connection.cursor().execute(statement)
+    connection.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a fresh database."""
+    if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("empty_sqlite"), tmp_path / "test.db")
+        return f"sqlite:///{tmp_path / 'test.db'}"
+    url: str = request.getfixturevalue("postgres")
+    return url
+
+
+@pytest.fixture
+def make_app(database_url: str) -> Iterator[Callable[..., Flask]]:
+    """Make an application with settings of its own."""
+    made: list[Flask] = []
+
+    def make(**settings: str) -> Flask:
+        app = create_app(config.load(SETTINGS | {"DATABASE_URL": database_url} | settings))
+        app.config["TESTING"] = True
+        made.append(app)
+        return app
+
+    yield make
+    for app in made:
+        settle(app)
+        with app.app_context():
+            if database_url.startswith("postgresql") and app is made[-1]:
+                names = ", ".join(table.name for table in db.metadata.sorted_tables)
+                db.session.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
+                db.session.commit()
+            db.engine.dispose()
+
+
+def settle(app: Flask) -> None:
+    """Wait until nothing is being written any more."""
+    generations = app.extensions["generations"]
+    for live in list(generations.live.values()):
+        live.cancellation.cancel()
+    generations.close()
+
+
+@pytest.fixture
+def app(make_app: Callable[..., Flask]) -> Flask:
+    return make_app()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def runner(app: Flask) -> FlaskCliRunner:
+    return app.test_cli_runner()
+
+
+class Caller:
+    """A signed-in user at an HTTP client: calls the API and gives what it answers."""
+
+    def __init__(self, client: FlaskClient, email: str, password: str = "correct horse battery") -> None:
+        self.client, self.email, self.password = client, email, password
+        client.post("/api/v1/auth/register", json={"name": "Ada", "email": email, "password": password})
+        self.login()
+
+    def login(self) -> None:
+        answer = self.client.post("/api/v1/auth/login", json={"email": self.email, "password": self.password})
+        data = answer.json["data"]
+        self.access, self.refresh, self.id = data["access_token"], data["refresh_token"], data["user"]["id"]
+
+    def call(self, method: str, path: str, token: str | None = None, **kwargs: Any) -> Any:
+        headers = {"Authorization": f"Bearer {token or self.access}"}
+        return self.client.open(f"/api/v1{path}", method=method, headers=headers, **kwargs)
+
+    def get(self, path: str, **kwargs: Any) -> Any:
+        return self.call("GET", path, **kwargs)
+
+    def post(self, path: str, **kwargs: Any) -> Any:
+        return self.call("POST", path, **kwargs)
+
+    def put(self, path: str, **kwargs: Any) -> Any:
+        return self.call("PUT", path, **kwargs)
+
+    def delete(self, path: str, **kwargs: Any) -> Any:
+        return self.call("DELETE", path, **kwargs)
+
+
+@pytest.fixture
+def ada(client: FlaskClient) -> Caller:
+    return Caller(client, "ada@example.com")
+
+
+@pytest.fixture
+def bob(client: FlaskClient) -> Caller:
+    return Caller(client, "bob@example.com")

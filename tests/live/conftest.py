@@ -1,0 +1,192 @@
+"""A real gunicorn, and real socket.io-client browsers that talk to it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import SETTINGS
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+PATIENCE = 30.0  # Seconds after which something that should have happened has not.
+MODES = [os.environ["ASYNC_MODE"]] if os.environ.get("ASYNC_MODE") else ["eventlet", "threading"]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Server:
+    """A gunicorn of this test's own, with its log."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.port, self.folder = free_port(), folder
+        self.url = f"http://127.0.0.1:{self.port}"
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TEST_", "COV_"))}
+        self.environ = clean | SETTINGS | {"PORT": str(self.port), "LOG_LEVEL": "INFO"} | settings
+        self.log = folder / f"server-{self.port}.log"
+        self.start()
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(command, cwd=ROOT, env=self.environ, stdout=log, stderr=log)
+        give_up = time.monotonic() + PATIENCE
+        while time.monotonic() < give_up:
+            if self.process.poll() is not None:
+                raise AssertionError(f"gunicorn ended: {self.log.read_text()}")
+            try:
+                urllib.request.urlopen(f"{self.url}/health", timeout=1).close()
+            except OSError:
+                time.sleep(0.05)
+            else:
+                return
+        raise AssertionError(f"gunicorn does not answer: {self.log.read_text()}")
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def call(self, method: str, path: str, body: Any = None, token: str | None = None) -> tuple[int, Any]:
+        """Call the API and return the status and the envelope."""
+        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+        data = json.dumps(body).encode() if body is not None else None
+        request = urllib.request.Request(f"{self.url}{path}", data, headers, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+
+    def sign_in(self, email: str) -> dict[str, Any]:
+        """Return the tokens of an account, made when there is none yet."""
+        password = {"email": email, "password": "correct horse battery"}
+        self.call("POST", "/api/v1/auth/register", {"name": "Ada", **password})
+        data: dict[str, Any] = self.call("POST", "/api/v1/auth/login", password)[1]["data"]
+        return data
+
+
+class Browser:
+    """socket.io-client in Node; remembers every event in order."""
+
+    def __init__(self) -> None:
+        self.node = subprocess.Popen(
+            ["node", str(HERE / "client.mjs")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.seen: list[dict[str, Any]] = []
+        self._arriving: queue.Queue[dict[str, Any] | None] = queue.Queue()
+        self._orders = 0
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+
+    def _listen(self) -> None:
+        assert self.node.stdout
+        for line in self.node.stdout:
+            self._arriving.put(json.loads(line))
+        self._arriving.put(None)
+
+    def order(self, **order: Any) -> None:
+        assert self.node.stdin
+        self.node.stdin.write(json.dumps(order) + "\n")
+        self.node.stdin.flush()
+
+    def connect(self, url: str, token: str | None, **options: Any) -> Browser:
+        self.order(do="connect", url=f"{url}/ws", options={"auth": {"token": token}, "reconnection": False, **options})
+        return self
+
+    def emit(self, event: str, payload: Any, *, silent: bool = False) -> int:
+        self._orders += 1
+        self.order(do="emit", id=self._orders, event=event, payload=payload, silent=silent)
+        return self._orders
+
+    def ask(self, event: str, payload: Any) -> dict[str, Any]:
+        """Emit and return the acknowledgement."""
+        id = self.emit(event, payload)
+        answer: dict[str, Any] = self.until("acknowledged", id=id)["answer"]
+        return answer
+
+    def until(self, event: str, **where: Any) -> dict[str, Any]:
+        """Wait for an event, one that was seen before included, and return it."""
+        wanted = {"event": event, **where}
+        for seen in self.seen:
+            if wanted.items() <= seen.items():
+                return seen
+        give_up = time.monotonic() + PATIENCE
+        while time.monotonic() < give_up:
+            try:
+                seen = self._arriving.get(timeout=max(0.01, give_up - time.monotonic()))
+            except queue.Empty:
+                break
+            if seen is None:
+                break
+            self.seen.append(seen)
+            if wanted.items() <= seen.items():
+                return seen
+        raise AssertionError(f"no {wanted} among {[seen['event'] for seen in self.seen]}")
+
+    def payloads(self, event: str) -> list[Any]:
+        return [seen["payload"] for seen in self.seen if seen["event"] == event and "payload" in seen]
+
+    def close(self) -> None:
+        if self.node.poll() is None:
+            self.node.kill()
+        self.node.wait()
+        self._listener.join(PATIENCE)
+        for pipe in (self.node.stdin, self.node.stdout):
+            if pipe:
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
+
+
+@pytest.fixture(scope="session", params=MODES)
+def mode(request: pytest.FixtureRequest) -> str:
+    mode: str = request.param
+    return mode
+
+
+@pytest.fixture(scope="session")
+def server(mode: str, tmp_path_factory: pytest.TempPathFactory, empty_sqlite: Path) -> Iterator[Server]:
+    """A server on SQLite that the tests of one mode share."""
+    folder = tmp_path_factory.mktemp(mode)
+    shutil.copy(empty_sqlite, folder / "live.db")
+    server = Server(folder, ASYNC_MODE=mode, DATABASE_URL=f"sqlite:///{folder / 'live.db'}")
+    yield server
+    server.stop()
+    assert "Traceback" not in server.log.read_text()
+
+
+@pytest.fixture
+def browser() -> Iterator[Callable[[], Browser]]:
+    """Open browsers, closed at the end."""
+    opened: list[Browser] = []
+
+    def open_one() -> Browser:
+        opened.append(Browser())
+        return opened[-1]
+
+    yield open_one
+    for one in opened:
+        one.close()
