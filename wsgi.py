@@ -2,9 +2,8 @@
 
 import sys
 
-from config import SettingError
-
 from codesherpa import create_app
+from config import SettingError
 
 try:
     app = create_app()

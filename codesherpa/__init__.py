@@ -59,17 +59,19 @@ def register_extensions(app: Flask) -> None:
 
 def register_edge(app: Flask) -> None:
     """What stands around every request: who calls, its id, its token, and what goes wrong with it."""
+    from codesherpa import limits
     from codesherpa.auth import tokens
 
     if hops := app.config["TRUSTED_PROXIES"]:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     observability.init_app(app)
     app.before_request(tokens.guard)
+    limits.init_app(app)  # After the guard, which finds out who is to be counted.
     errors.register(app)
 
 
 def register_blueprints(app: Flask) -> None:
-    from codesherpa import exports, health
+    from codesherpa import exports, health, limits
     from codesherpa.agents.routes import blueprint as agents
     from codesherpa.auth.routes import blueprint as auth
     from codesherpa.chat.routes import blueprint as chat
@@ -77,6 +79,7 @@ def register_blueprints(app: Flask) -> None:
     from codesherpa.projects.routes import blueprint as projects
     from codesherpa.user.routes import blueprint as user
 
+    limits.limiter.exempt(health.blueprint)
     app.register_blueprint(health.blueprint)
     app.register_blueprint(docs)
     exports.register()

@@ -45,7 +45,7 @@ def envelope(data: Any, message: str, *, success: bool = True) -> dict[str, Any]
     return {"success": success, "data": data, "message": message}
 
 
-def refusal(code: str, message: str, data: Mapping[str, Any] = {}) -> dict[str, Any]:  # noqa: B006 (only read)
+def refusal(code: str, message: str, data: Mapping[str, Any] = {}) -> dict[str, Any]:
     """Wrap an error: its code, this request's id, and what else belongs to it."""
     return envelope({"code": code, "request_id": request_id(), **data}, message, success=False)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import structlog
 from flask import Blueprint, Response, current_app, jsonify
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from redis import Redis, RedisError
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
@@ -43,6 +44,12 @@ def ready() -> Response:
         return jsonify(envelope({"status": "ok", **shown}, "Ready."))
     failing = ", ".join(part for part, answers in parts.items() if not answers)
     return failure(503, "internal_error", f"Not ready: {failing} does not answer.", shown)
+
+
+@blueprint.get("/metrics")
+def metrics() -> Response:
+    """Give what this process has counted, in Prometheus' own format."""
+    return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
 
 
 def database_answers() -> bool:

@@ -9,10 +9,12 @@ import uuid
 
 import structlog
 from flask import Flask, Response, g, has_app_context, request
+from prometheus_client import Histogram
 
 SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 log = structlog.get_logger("codesherpa.request")
+SECONDS = Histogram("codesherpa_request_seconds", "Time to answer a request.", ["method", "route", "status"])
 
 
 def request_id() -> str:
@@ -39,14 +41,11 @@ def begin() -> None:
 
 def end(response: Response) -> Response:
     response.headers["X-Request-ID"] = request_id()
-    log.info(
-        "request",
-        method=request.method,
-        route=request.url_rule.rule if request.url_rule else None,
-        status=response.status_code,
-        ms=round((time.perf_counter() - g.get("started", time.perf_counter())) * 1000, 1),
-        request_id=request_id(),
-    )
+    route = request.url_rule.rule if request.url_rule else "none"
+    seconds = time.perf_counter() - g.get("started", time.perf_counter())
+    SECONDS.labels(request.method if route != "none" else "any", route, response.status_code).observe(seconds)
+    told = {"method": request.method, "route": route, "status": response.status_code, "request_id": request_id()}
+    log.info("request", ms=round(seconds * 1000, 1), **told)
     return response
 
 

@@ -6,9 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-_TOKEN = re.compile(
-    r"\"\"\"|'''|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|#.*|[()\[\]{}]|\\$", re.DOTALL
-)
+_TOKEN = re.compile(r"\"\"\"|'''|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|#.*|[()\[\]{}]|\\$", re.DOTALL)
 _PAIRS = {")": "(", "]": "[", "}": "{"}
 
 
@@ -50,14 +48,14 @@ def _scan_line(layout: Layout, line: str, row: int) -> bool:
         found = _TOKEN.search(line, at)
         if not found:
             return False
-        token, at = found[0], found.end()
-        if token in ('"""', "'''"):
-            layout.string = token
-        elif token in "([{":
-            layout.open.append(token)
-        elif token in _PAIRS:
-            _match(layout, token, row)
-        elif token == "\\":
+        sign, at = found[0], found.end()
+        if sign in ('"""', "'''"):
+            layout.string = sign
+        elif sign in "([{":
+            layout.open.append(sign)
+        elif sign in _PAIRS:
+            _match(layout, sign, row)
+        elif sign == "\\":
             return True
 
 

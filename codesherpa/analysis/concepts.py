@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from codesherpa.analysis.structure import Module, show
+from codesherpa.analysis.module import Module, show
 
 _CONCEPTS: dict[str, dict[str, Any]] = tomllib.loads(
     (Path(__file__).parent / "data" / "concepts.toml").read_text(encoding="utf-8")
@@ -125,8 +125,9 @@ def _definition(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
 
 
 # Decorators that Python itself brings and that other ideas tell of.
-_PLAIN = {"property", "staticmethod", "classmethod", "dataclass", "abstractmethod", "setter", "overload", "lru_cache", "cache",
-          "contextmanager", "asynccontextmanager", "cached_property"}  # fmt: skip
+_PLAIN = {"property", "setter", "staticmethod", "classmethod", "abstractmethod", "overload", "dataclass"} | {
+    *("lru_cache", "cache", "cached_property", "contextmanager", "asynccontextmanager")
+}
 
 
 def _decorator(node: ast.expr) -> str:
@@ -141,7 +142,9 @@ def _last(node: ast.expr) -> str:
 
 def _is_closure(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     """Tell whether a function inside this one uses a name of this one."""
-    inner = [child for child in ast.walk(node) if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)]
+    inner = [
+        child for child in ast.walk(node) if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+    ]
     if len(inner) < 2:
         return False
     bound = _bound(node)
@@ -152,8 +155,12 @@ def _wraps(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     """Tell a function that takes a function and returns one made inside it, which calls the first."""
     inner = [child for child in node.body if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef)]
     taken = node.args.args[0].arg if node.args.args else ""
-    returned = [child.value.id for child in node.body if isinstance(child, ast.Return) and isinstance(child.value, ast.Name)]
-    calls = [call for child in inner if child.name in returned for call in ast.walk(child) if isinstance(call, ast.Call)]
+    returned = [
+        child.value.id for child in node.body if isinstance(child, ast.Return) and isinstance(child.value, ast.Name)
+    ]
+    calls = [
+        call for child in inner if child.name in returned for call in ast.walk(child) if isinstance(call, ast.Call)
+    ]
     return any(isinstance(call.func, ast.Name) and call.func.id == taken for call in calls)
 
 

@@ -132,7 +132,11 @@ def _breaks(body: Sequence[ast.stmt]) -> bool:
         if isinstance(node, ast.For | ast.AsyncFor | ast.While):
             stack += node.orelse
         elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            stack += [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt | ast.ExceptHandler | ast.match_case)]
+            stack += [
+                child
+                for child in ast.iter_child_nodes(node)
+                if isinstance(child, ast.stmt | ast.ExceptHandler | ast.match_case)
+            ]
     return False
 
 

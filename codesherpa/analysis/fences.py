@@ -13,7 +13,9 @@ from codesherpa.analysis.lines import indent
 DIFF_TAGS = frozenset({"diff", "patch", "udiff"})
 _OPEN = re.compile(r"[ \t]*(`{3,}|~{3,})[ \t]*([^\n]*)$")
 _SETTING = re.compile(r"(?:title|filename|file|name|path)\s*=\s*(?:\"([^\"]+)\"|'([^']+)'|([^\s}\"']+))", re.IGNORECASE)
-_NAME = re.compile(r"[\w@.+~:\\/-]*[\w)\]]\.[A-Za-z]\w{0,9}$|[\w@.+~:\\/-]*[\\/][\w@.+-]+$|(?:Dockerfile|Makefile|Gemfile|Rakefile)$")
+_NAME = re.compile(
+    r"[\w@.+~:\\/-]*[\w)\]]\.[A-Za-z]\w{0,9}$|[\w@.+~:\\/-]*[\\/][\w@.+-]+$|(?:Dockerfile|Makefile|Gemfile|Rakefile)$"
+)
 # `node.js` and its kind are languages, not files.
 _DOTTED_TAGS = {"node.js", "vue.js", "next.js", "asp.net", "vb.net", "react.js"}
 
@@ -69,7 +71,12 @@ def _close(lines: Sequence[str], row: int, marker: str, margin: int) -> int:
     """Return the line that closes the fence, or the number of lines."""
     for end in range(row + 1, len(lines)):
         line = lines[end].strip()
-        if line[:1] == marker[0] and len(line) >= len(marker) and not line.strip(marker[0]) and indent(lines[end]) <= margin:
+        if (
+            line[:1] == marker[0]
+            and len(line) >= len(marker)
+            and not line.strip(marker[0])
+            and indent(lines[end]) <= margin
+        ):
             return end
     return len(lines)
 

@@ -10,7 +10,9 @@ from codesherpa.analysis import languages
 from codesherpa.analysis.ruff import Diagnostic, Edit
 
 # Ruff's fixes that only silence it, or take away a line that the author may have meant to use.
-_NOT_RUFFS = frozenset({"B905", "B007", "F401", "F841", "F811", "PLW1510", "B011", "SIM222", "SIM223", "PERF203", "B028"})
+_NOT_RUFFS = frozenset(
+    {"B905", "B007", "F401", "F841", "F811", "PLW1510", "B011", "SIM222", "SIM223", "PERF203", "B028"}
+)
 _SHOWN = 12
 _WIDE = 500
 
@@ -71,12 +73,18 @@ def _swap(pattern: str, replacement: str) -> Callable[[str, int, int], str | Non
     return rewrite
 
 
+def _safe_load(row: str, _begin: int, _end: int) -> str | None:
+    """Drop the loader: ruff points at it where there is one, and at the call where there is none."""
+    found = re.search(r"\byaml\.load\(([^(),]+|[\w.]+\([^()]*\))(?:,\s*(?:Loader\s*=\s*)?[\w.]+)?\)", row)
+    return f"{row[: found.start()]}yaml.safe_load({found[1]}){row[found.end() :]}" if found else None
+
+
 def _aware(argument: str, rename: Mapping[str, str]) -> Callable[[str, int, int], str | None]:
     """Make a rewrite that passes the time zone to a call of datetime's, under its new name."""
 
     def rewrite(row: str, begin: int, end: int) -> str | None:
         call = _call(row[begin:end])
-        if call is None or call.keywords and any(keyword.arg == argument for keyword in call.keywords):
+        if call is None or any(keyword.arg == argument for keyword in call.keywords):
             return None
         path = ast.unparse(call.func).split(".")
         path[-1] = rename.get(path[-1], path[-1])
@@ -131,8 +139,6 @@ _REWRITES: dict[str, Callable[[str, int, int], str | None]] = {
     "S307": _literal,
     "S324": _swap(r"^hashlib\.(?:md5|sha1)\(", "hashlib.sha256("),
     "S501": _swap(r"verify\s*=\s*False", "verify=True"),
-    "S506": _swap(
-        r"^yaml\.load\(([^(),]+|[\w.]+\([^()]*\))(?:,\s*(?:Loader\s*=\s*)?[\w.]+)?\)", r"yaml.safe_load(\1)"
-    ),
+    "S506": _safe_load,
     "S701": _swap(r"autoescape\s*=\s*False", "autoescape=True"),
 }

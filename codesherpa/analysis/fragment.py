@@ -135,17 +135,16 @@ def _pieces(lines: dict[int, str]) -> Iterator[list[_Row]]:
 
 def _build_piece(piece: list[_Row], effort: _Effort) -> tuple[list[_Row], Fault | None, list[int]]:
     """Make one stretch parse, by the first of the likely surroundings that does it."""
-    refusal: Exception | None = None
+    refusals: list[Exception] = []
     tries = list(_surroundings(piece))
     for rows in tries:
         tree = languages.parse(_join(rows))
         effort.left -= 1
         if isinstance(tree, ast.Module):
             return rows, None, []
-        refusal = refusal or tree
-    assert refusal is not None
-    fault = _fault(refusal, tries[0])
-    mended, unread = _mend(tries[0], refusal, effort)
+        refusals.append(tree)
+    fault = _fault(refusals[0], tries[0])
+    mended, unread = _mend(tries[0], refusals[0], effort)
     if not isinstance(languages.parse(_join(mended)), ast.Module):
         mended, unread = [], [row.line for row in piece]
     return mended, fault, unread
@@ -196,7 +195,9 @@ def _openers(rows: Sequence[_Row], starts: Sequence[int]) -> list[_Row]:
     for row in starts:
         if len(_margin(rows, row)) < len(_margin(rows, levels[-1])):
             levels.append(row)
-    outer = [_Row(_margin(rows, row) + _CONTINUES.get(_keyword(rows[row].text), "if True:")) for row in reversed(levels[1:])]
+    outer = [
+        _Row(_margin(rows, row) + _CONTINUES.get(_keyword(rows[row].text), "if True:")) for row in reversed(levels[1:])
+    ]
     if _margin(rows, levels[-1]):
         outer.insert(0, _Row("if True:"))
     if continued := _CONTINUES.get(_keyword(rows[first].text)):
@@ -270,5 +271,3 @@ def _blank(rows: list[_Row], at: int, end: int) -> None:
     header = rows[at].text.rstrip().endswith(":") and end == at + 1 and rows[at].text.strip() != "if True:"
     rows[at] = _Row(_margin(rows, at) + ("if True:" if header else "pass"))
     rows[at + 1 : end] = [_Row("") for _ in rows[at + 1 : end]]
-
-

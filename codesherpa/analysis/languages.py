@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 import warnings
 from functools import lru_cache
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
-from pygments.lexers import find_lexer_class_by_name, find_lexer_class_for_filename
-from pygments.util import ClassNotFound
+from pygments.lexers import find_lexer_class_by_name, find_lexer_class_for_filename  # type: ignore[import-untyped]
+from pygments.util import ClassNotFound  # type: ignore[import-untyped]
 
 # Names that people use and Pygments does not know, and names that it takes for something rarer.
 _TAGS = {
@@ -23,34 +24,10 @@ _SUFFIXES = {
     ".cjs": "javascript", ".mts": "typescript", ".cts": "typescript", ".patch": "diff",
 }  # fmt: skip
 
-# What only that language writes at the start of a line. Tried in order; the first with two hits, or with
-# the most, wins.
-_SIGNS = {
-    "php": r"<\?php|\$\w+ = |\$this->",
-    "html": r"<!doctype html|<html|</?(?:head|body|div|span|p|ul|li|a|script|form|table)\b",
-    "xml": r"<\?xml ",
-    "cpp": r"#include\s*<(?:iostream|vector|string|map|memory|algorithm)>|using namespace |std::|template\s*<|\w+::\w+\(",
-    "c": r"#include\s*[<\"]|#define |typedef |struct \w+ \{|int main\(|(?:void|int|char|size_t) \*?\w+\(.*\)\s*\{?$",
-    "java": r"package [\w.]+;|import (?:static )?[\w.]+\*?;|public (?:static |final |abstract )*(?:class|interface|void|int|String|enum)\b|@Override|System\.out\.",
-    "csharp": r"using [\w.]+;|namespace [\w.]+|public (?:async |static |override )*(?:Task|string|bool)\b|Console\.Write",
-    "go": r"package \w+$|func (?:\(\w+ \*?\w+\) )?\w+\(.*\{$|import \($|\w+(?:, \w+)* := |if err != nil",
-    "rust": r"(?:pub )?fn \w+.*\{$|let mut |use (?:std|crate)::|impl(?:<.*>)? \w+|(?:pub )?(?:struct|enum|mod) \w+ ?[{;]|println!",
-    "kotlin": r"fun \w+\(.*|val \w+(?:: \w+)? = |data class |package [\w.]+$",
-    "swift": r"import (?:UIKit|Foundation|SwiftUI)$|func \w+\(.*\) (?:-> \w+ )?\{|guard let |if let ",
-    "ruby": r"require ['\"]|def \w+[?!]?(?:\(.*\))?$|end$|\w+\.each do|puts |module [A-Z]\w+$|attr_\w+ ",
-    "typescript": r"interface \w+ \{|type \w+ = |(?:export )?(?:const|let|function) \w+.*: (?:string|number|boolean|\w+\[\])|export (?:default )?(?:abstract )?class |enum \w+ \{|import type ",
-    "javascript": r"(?:export )?(?:default )?(?:async )?function\s*\*?\s*\w*\(|(?:const|let|var) [\w{\[]|import .* from ['\"]|.*=> [{(]|module\.exports|console\.log|document\.|\}\);?$",
-    "sql": r"(?i:select .+|insert into |update \w+ set|create (?:table|index|view)|alter table|delete from|drop table|from \w+|where .+)",
-    "bash": r"#!.*\b(?:ba|z|da)?sh$|set -[eux]|if \[\[? |fi$|done$|echo |export \w+=|esac$|\w+\(\) \{$",
-    "css": r"[.#@]?[\w-]+(?:[ ,>:][^;{]*)?\{$|\s*[\w-]+: [^;{]+;$",
-    "yaml": r"---$|- \w+: |\w[\w-]*:(?: \S.*)?$",
-    "docker": r"FROM \S+|RUN |COPY |ENTRYPOINT |WORKDIR ",
-}  # fmt: skip
-_SIGN = {name: re.compile(pattern) for name, pattern in _SIGNS.items()}
-_PYTHON = re.compile(
-    r"(?:async )?def \w+(?:\[.*\])?\(.*|class \w+(?:\[.*\])?(?:\(.*\))?:|from [\w.]+ import \S|import [\w.]+(?: as \w+)?(?:, .*)?$|@\w[\w.]*(?:\(.*\))?$"
-    r"|(?:if|elif|while|for|with|except|else|try|finally)\b.*:\s*(?:#.*)?$|self\.\w+|print\(|return\b|raise \w+|\"\"\""
+_SIGNS: dict[str, list[str]] = tomllib.loads(
+    (Path(__file__).parent / "data" / "signs.toml").read_text(encoding="utf-8")
 )
+_SIGN = {name: re.compile("|".join(signs)) for name, signs in _SIGNS.items()}
 
 
 def by_tag(tag: str) -> str:
@@ -91,7 +68,6 @@ def by_text(lines: list[str]) -> str:
     if head and head[0][0] in "{[" and head[-1][-1] in "}]" and '":' in "".join(head[:5]):
         return "json"
     hits = {name: sum(1 for line in head if sign.match(line)) for name, sign in _SIGN.items()}
-    hits["python"] = sum(1 for line in head if _PYTHON.match(line))
     best = max(hits, key=lambda name: hits[name])
     return best if hits[best] * 6 >= len(head) else ""
 

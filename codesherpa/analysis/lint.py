@@ -19,9 +19,10 @@ from codesherpa.concurrency import offload
 _WEIGHT: Mapping[str, float] = {"CRITICAL": 3, "HIGH": 2, "MEDIUM": 1, "LOW": 0.25}
 # Modules that code torn out of its file uses without their import: with it ruff knows what is called.
 _MODULES = (
-    "asyncio ftplib hashlib httpx json logging marshal os paramiko pickle random requests shelve shutil socket ssl"
-    " subprocess sys tarfile telnetlib tempfile threading time warnings yaml functools itertools jinja2 dill"
-).split()
+    *("asyncio", "ftplib", "functools", "hashlib", "httpx", "itertools", "jinja2", "json", "logging", "marshal", "os"),
+    *("paramiko", "pickle", "random", "requests", "shelve", "shutil", "socket", "ssl", "subprocess", "sys", "tarfile"),
+    *("telnetlib", "tempfile", "threading", "time", "warnings", "yaml"),
+)
 _IMPORTS = {module: f"import {module}" for module in _MODULES} | {
     "Path": "from pathlib import Path",
     "Flask": "from flask import Flask",
@@ -145,7 +146,8 @@ def _semantic(source: Source, built: Fragment, found: Iterable[Diagnostic]) -> f
 def _syntax(source: Source, fault: fragment.Fault) -> Finding:
     said = fault.message[:1].lower() + fault.message[1:]
     issue = f"The code does not parse: line {fault.line}, column {fault.column}: {said}"
-    return Finding("HIGH", source.file, fault.line, issue, "Correct the syntax here: nothing runs until it parses.", None, ruff.SYNTAX)  # fmt: skip
+    mend = "Correct the syntax here: nothing runs until it parses."
+    return Finding("HIGH", source.file, fault.line, issue, mend, None, ruff.SYNTAX)
 
 
 def _line(source: Source, built: Fragment, found: Diagnostic) -> int:

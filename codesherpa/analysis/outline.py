@@ -10,6 +10,7 @@ from typing import Any
 from codesherpa.analysis import concepts, fragment, parts, paths, steps, structure, tokens
 from codesherpa.analysis.concepts import Concept
 from codesherpa.analysis.fragment import Fragment
+from codesherpa.analysis.module import Module
 from codesherpa.analysis.phrases import Voice, code, names
 from codesherpa.analysis.sources import Source
 
@@ -87,7 +88,7 @@ def _python(source: Source, voice: Voice) -> Outline:
     return Outline("\n\n".join(filter(None, blocks)), _repair(built, voice) + paths.learn(module, found, voice), found)
 
 
-def _opening(source: Source, module: structure.Module, voice: Voice) -> str:
+def _opening(source: Source, module: Module, voice: Voice) -> str:
     """Say what there is, and how much of it."""
     kinds = [part.kind for part in module.parts.values()]
     counts = {
@@ -97,7 +98,9 @@ def _opening(source: Source, module: structure.Module, voice: Voice) -> str:
         "constants": len(module.constants),
         "statements" if source.whole else "loose": len(module.script),
     }
-    contents = voice.join(voice.count(key, number) for key, number in counts.items() if number) or voice.say("nothing_defined")
+    contents = voice.join(voice.count(key, number) for key, number in counts.items() if number) or voice.say(
+        "nothing_defined"
+    )
     if source.whole:
         return voice.say("module", file=source.file, lines=voice.count("lines", len(source.lines)), contents=contents)
     return voice.say("excerpt", file=source.file, ranges=_ranges(source), contents=contents)
@@ -123,7 +126,7 @@ def _repair(built: Fragment, voice: Voice) -> list[str]:
     return [voice.say("learn_fix", line=built.fault.line, message=built.fault.message)] if built.fault else []
 
 
-def _script(module: structure.Module, voice: Voice) -> list[str]:
+def _script(module: Module, voice: Voice) -> list[str]:
     """Tell what runs at once, where that is more than a line and not a book."""
     if not module.script or steps.size(module.script) > _SCRIPT:
         return []
@@ -140,13 +143,25 @@ def _other(source: Source, voice: Voice) -> Outline:
     words = tokens.read(source)
     used = [name for name, _ in words.used.most_common(40) if name not in words.defined]
     blocks = [
-        voice.say("other", file=source.file, language=tokens.title(source.language), lines=lines, code=words.code, comments=words.comments),
+        voice.say(
+            "other",
+            file=source.file,
+            language=tokens.title(source.language),
+            lines=lines,
+            code=words.code,
+            comments=words.comments,
+        ),
         voice.say("other_names", names=_placed(words.defined, voice)) if words.defined else "",
         voice.say("other_common", names=names(used, 10)) if used else "",
-        voice.say("other_keywords", names=names([name for name, _ in words.keywords.most_common(10)])) if words.keywords else "",
+        voice.say("other_keywords", names=names([name for name, _ in words.keywords.most_common(10)]))
+        if words.keywords
+        else "",
         voice.say("other_limit"),
     ]
-    path = [voice.say("other_step", name=name, place=voice.say("at_line", line=line)) for name, line in [*words.defined.items()][:6]]
+    path = [
+        voice.say("other_step", name=name, place=voice.say("at_line", line=line))
+        for name, line in [*words.defined.items()][:6]
+    ]
     return Outline("\n\n".join(filter(None, blocks)), path)
 
 

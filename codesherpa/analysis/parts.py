@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import sys
+import tomllib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from codesherpa.analysis import control, steps
+from codesherpa.analysis.module import Module, Part, own, show
 from codesherpa.analysis.phrases import Voice, code, names
-from codesherpa.analysis.structure import Module, Part, own, show
 
 _MOST_PARTS = 40
 # A function is told step by step where it is that short; one that is that complex is hard to follow.
@@ -19,20 +21,10 @@ _HARD = 11
 _FEW = 12
 
 # What a call does to the world outside, by the beginning of its name.
-_EFFECTS: Mapping[str, tuple[str, ...]] = {
-    "prints": ("print", "sys.stdout.write", "sys.stderr.write"),
-    "asks": ("input", "getpass.getpass"),
-    "files": ("open", "os.remove", "os.rename", "os.makedirs", "os.listdir", "os.walk", "os.unlink", "os.mkdir", "shutil.copy", "shutil.move", "shutil.rmtree", "tempfile.", "glob.", "Path.open", "io.open"),
-    "network": ("requests.", "httpx.", "urllib.request.", "urlopen", "socket.", "smtplib.", "ftplib.", "http.client.", "aiohttp."),
-    "programs": ("subprocess.", "os.system", "os.popen", "os.exec", "os.spawn", "Popen"),
-    "clock": ("time.", "datetime.now", "datetime.utcnow", "datetime.today", "datetime.datetime.now", "datetime.datetime.utcnow", "date.today", "asyncio.sleep"),
-    "random": ("random.", "secrets.", "uuid.uuid4", "os.urandom"),
-    "environment": ("os.getenv", "os.environ"),
-    "code": ("eval", "exec", "__import__", "importlib.import_module"),
-    "exit": ("sys.exit", "exit", "quit", "os._exit"),
-}  # fmt: skip
+_EFFECTS: dict[str, list[str]] = tomllib.loads(
+    (Path(__file__).parent / "data" / "effects.toml").read_text(encoding="utf-8")
+)
 _FILE_METHODS = {"read_text", "write_text", "read_bytes", "write_bytes"}
-_EXACT = {"open", "print", "input", "eval", "exec", "exit", "quit", "Popen", "urlopen"}
 
 
 def needs(module: Module, voice: Voice) -> Iterator[str]:
@@ -66,7 +58,11 @@ def effects(module: Module, voice: Voice) -> Iterator[str]:
         found.setdefault(effect, {}).setdefault("")
     if found:
         yield f"## {voice.say('outside_heading')}"
-        yield "\n".join(f"- {voice.say(f'effect_{key}', where=_where(found[key], voice))}" for key in [*_EFFECTS, "globals"] if key in found)
+        yield "\n".join(
+            f"- {voice.say(f'effect_{key}', where=_where(found[key], voice))}"
+            for key in [*_EFFECTS, "globals"]
+            if key in found
+        )
 
 
 def _where(paths: Iterable[str], voice: Voice) -> str:
@@ -90,14 +86,16 @@ def _effect(module: Module, node: ast.Call) -> str:
     root, dot, rest = show(node.func, 60).partition(".")
     path = module.imports.get(root, root) + dot + rest
     for effect, starts in _EFFECTS.items():
-        if any(path == start if start in _EXACT else path.startswith(start) for start in starts):
+        if any(path.startswith(start) if "." in start else path == start for start in starts):
             return effect
     return ""
 
 
 def describe(module: Module, voice: Voice) -> Iterator[str]:
     """Yield a section for each part, in the order of the source; methods stand under their class."""
-    shown = [part for part in module.parts.values() if part.kind != "method" or module.parts[part.owner].kind != "class"]
+    shown = [
+        part for part in module.parts.values() if part.kind != "method" or module.parts[part.owner].kind != "class"
+    ]
     ordered = [part for one in shown for part in (one, *module.methods.get(one.path, ()))]
     if module.constants or ordered:
         yield f"## {voice.say('parts_heading')}"
@@ -118,7 +116,9 @@ def _telling(ordered: list[Part], module: Module) -> list[Part]:
 
     def weight(part: Part) -> float:
         size = len(module.methods.get(part.path, ())) if part.kind == "class" else min(part.complexity, 12)
-        return (part.name in module.exports) * 20 - part.private * 5 + min(used[part.path], 6) + size / 2 + bool(part.doc)
+        return (
+            (part.name in module.exports) * 20 - part.private * 5 + min(used[part.path], 6) + size / 2 + bool(part.doc)
+        )
 
     if len(ordered) <= _MOST_PARTS:
         return ordered
@@ -156,10 +156,18 @@ def _kind(part: Part, voice: Voice) -> str:
             return voice.say("kind_dataclass")
         if any(base.endswith(("Error", "Exception", "Warning")) for base in bases):
             return voice.say("kind_exception")
-        named = (("Enum", "enum"), ("IntEnum", "enum"), ("StrEnum", "enum"), ("Protocol", "protocol"), ("ABC", "abstract"))
+        named = (
+            ("Enum", "enum"),
+            ("IntEnum", "enum"),
+            ("StrEnum", "enum"),
+            ("Protocol", "protocol"),
+            ("ABC", "abstract"),
+        )
         return voice.say(next((f"kind_{kind}" for base, kind in named if base in bases), "kind_class"))
-    named = (("property", "property"), ("staticmethod", "static"), ("classmethod", "class_method"))
-    return voice.say(next((f"kind_{kind}" for name, kind in named if name in decorators), f"kind_{part.kind}"), owner=part.owner)
+    roles = (("property", "property"), ("staticmethod", "static"), ("classmethod", "class_method"))
+    return voice.say(
+        next((f"kind_{kind}" for name, kind in roles if name in decorators), f"kind_{part.kind}"), owner=part.owner
+    )
 
 
 def _class_facts(module: Module, part: Part, voice: Voice) -> Iterator[str]:
@@ -188,7 +196,9 @@ def _facts(part: Part, voice: Voice) -> Iterator[str]:
     if part.complexity == 1:
         yield voice.say("complexity_straight")
     else:
-        yield voice.say("complexity" if part.complexity < _HARD else "complexity_high", n=part.complexity, branches=branches)
+        yield voice.say(
+            "complexity" if part.complexity < _HARD else "complexity_high", n=part.complexity, branches=branches
+        )
 
 
 def _raised(name: str, condition: str, voice: Voice) -> str:
@@ -204,7 +214,9 @@ def _gives(gives: control.Gives, voice: Voice) -> str:
     if gives.how != "value":
         return voice.say(f"gives_{gives.how}")
     what = _what(gives, voice) or voice.say("a_value")
-    return voice.say("gives", what=voice.say("or_none", what=what) if gives.sometimes and not gives.annotation else what)
+    return voice.say(
+        "gives", what=voice.say("or_none", what=what) if gives.sometimes and not gives.annotation else what
+    )
 
 
 def _what(gives: control.Gives, voice: Voice) -> str:

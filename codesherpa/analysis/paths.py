@@ -5,17 +5,17 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
-from codesherpa.analysis import structure
+from codesherpa.analysis import calls
 from codesherpa.analysis.concepts import Concept
+from codesherpa.analysis.module import Module, Part
 from codesherpa.analysis.phrases import Voice, code, names
-from codesherpa.analysis.structure import Module, Part
 
 _MOST = 20
 
 
 def order(module: Module, voice: Voice) -> Iterator[str]:
     """Yield where the module is entered and in which order its functions are best read."""
-    ordered = structure.order(module)
+    ordered = calls.order(module)
     if len(ordered) < 2:
         return
     yield f"## {voice.say('order_heading')}"
@@ -24,8 +24,10 @@ def order(module: Module, voice: Voice) -> Iterator[str]:
         lines.append(voice.say("entries", names=names([part.path for part in starts], _MOST)))
     if module.guarded:
         lines.append(voice.say("guard"))
-    lines.append(voice.say("order", names=" → ".join(code(part.path) for part in ordered[:_MOST]) + (" → …" if len(ordered) > _MOST else "")))  # fmt: skip
-    lines += [voice.say("ring", names=voice.join(map(code, ring[:6]))) for ring in structure.rings(module)[:3]]
+    more = [" → …"] if len(ordered) > _MOST else []
+    listed = " → ".join(code(part.path) for part in ordered[:_MOST])
+    lines.append(voice.say("order", names="".join([listed, *more])))
+    lines += [voice.say("ring", names=voice.join(map(code, ring[:6]))) for ring in calls.rings(module)[:3]]
     yield "\n".join(f"- {line}" for line in lines)
 
 
@@ -56,14 +58,16 @@ def _prepare(module: Module, found: Sequence[Concept], voice: Voice) -> Iterator
         yield voice.say("learn_look", names=names(module.parts, 10))
     if found:
         yield voice.say("learn_concept", term=found[0].term, definition=found[0].definition)
-    data = [*module.constants][:5] + [part.name for part in module.parts.values() if part.kind == "class" and part.fields][:3]
+    data = [*module.constants][:5] + [
+        part.name for part in module.parts.values() if part.kind == "class" and part.fields
+    ][:3]
     if data:
         yield voice.say("learn_data", names=names(data))
 
 
 def _read(module: Module, voice: Voice) -> Iterator[str]:
     """Yield a step for each of the parts that matter most, what is called first."""
-    for part in _telling(structure.order(module)):
+    for part in _telling(calls.order(module)):
         place = voice.say("at_line", line=part.line)
         if part.calls:
             yield voice.say("learn_caller", name=part.path, place=place, names=names(part.calls, 4))
@@ -87,7 +91,9 @@ def _telling(ordered: Sequence[Part], most: int = 5) -> list[Part]:
     for part in plain:
         for path in part.calls:
             uses[path] = uses.get(path, 0) + 1
-    ranked = sorted(plain, key=lambda part: -(2 * uses.get(part.path, 0) + 2 * len(part.calls) + min(part.complexity, 10) / 5))
+    ranked = sorted(
+        plain, key=lambda part: -(2 * uses.get(part.path, 0) + 2 * len(part.calls) + min(part.complexity, 10) / 5)
+    )
     return [part for part in plain if part in ranked[:most]]
 
 

@@ -10,7 +10,8 @@ from codesherpa.analysis import languages
 
 # A line that nobody writes in a sentence.
 _SURE = re.compile(
-    r"\s*(?:(?:async )?def \w+\s*\(|class \w+(?:\(.*\))?:|from [\w.]+ import [\w*(]|import [\w.]+(?: as \w+)?(?:, [\w.]+)*;?$|@[a-z_][\w.]*(?:\(.*\))?$"
+    r"\s*(?:(?:async )?def \w+\s*\(|class \w+(?:\(.*\))?:|from [\w.]+ import [\w*(]|@[a-z_][\w.]*(?:\(.*\))?$"
+    r"|import [\w.]+(?: as \w+)?(?:, [\w.]+)*;?$"
     r"|#include|#!/|<\?php|<!doctype|</?[a-z][\w-]*(?: [\w-]+=[^>]*)?>|(?:else|try|finally):$|[{\[]$|[})\]]+[;,)]*$"
     r"|(?:public|private|protected|static|export|const|let|var|function|func|fn|package|using|interface|struct|enum|impl)\b.*[;{}=(]"
     r"|.*\S[;{]$|(?i:select\b.+\bfrom\b|insert into\b|update \w+ set\b|create table\b|delete from \w))"
@@ -24,9 +25,12 @@ _WEAK = re.compile(
     r"\s+\S|#|//|/\*|\*|--|\"\"\"|'''|\s*$|[\w.]+\(|(?:return|raise|pass|break|continue|yield|end|fi|done|del|global|assert|print)\b|[)\]}\"']|<"
 )
 # Words that a sentence about code ends or begins with.
-_WORDS = re.compile(r"[^\W\d_]{2,}(?:[,']? [^\W\d_]{2,}){2,}|.*\w[?？।]\s*$|\s*(?:[-*•]|\d+[.)]) ")
+_WORDS = re.compile(r"[^\W\d_]{2,}(?:[,']? [^\W\d_]{2,}){2,}|.*\w[?\uff1f\u0964]\s*$|\s*(?:[-*•]|\d+[.)]) ")
 # `Review this: def f(): ...`, all in one line.
-_INLINE = re.compile(r"(.{0,300}?[:：\-—,]\s+)((?:async )?def \w+\s*\(.*\).*:.*|class \w+.*:.*|import \w+\s*;.*|from \w+ import \w+\s*;.*)$")
+_INLINE = re.compile(
+    r"(.{0,300}?[:\uff1a\-\u2014,]\s+)"
+    r"((?:async )?def \w+\s*\(.*\).*:.*|class \w+.*:.*|import \w+\s*;.*|from \w+ import \w+\s*;.*)$"
+)
 _TRACE = re.compile(r"\s*Traceback \(most recent call last\):")
 
 
@@ -97,7 +101,9 @@ def _traces(lines: Sequence[str]) -> set[int]:
 def _end(lines: Sequence[str], last: int, traces: set[int]) -> int:
     """Return the row after the code whose last sure line is `last`."""
     end = last + 1
-    while end < len(lines) and end not in traces and _WEAK.match(lines[end][:400]) and not _WORDS.match(lines[end][:400]):
+    while (
+        end < len(lines) and end not in traces and _WEAK.match(lines[end][:400]) and not _WORDS.match(lines[end][:400])
+    ):
         end += 1
     while not lines[end - 1].strip():
         end -= 1
@@ -110,6 +116,6 @@ def _is_code(code: list[str], strong: int) -> bool:
     if not filled or not strong:
         return False
     if languages.parses("\n".join(code)):
-        return len(filled) > 1 or bool(re.search(r"\w\(|=|:", filled[0]))
+        return len(filled) > 1 or bool(re.search(r"\w\(|=", filled[0]))
     words = sum(1 for line in filled if _WORDS.match(line[:400]) and not _is_strong(line[:400]))
     return len(filled) > 1 and strong * 2 >= len(filled) and words * 4 <= len(filled)

@@ -66,7 +66,7 @@ def check(text: str, codes: Collection[str], name: str = "source.py", timeout: f
 def find() -> str:
     """Return where ruff is. Raises RuffMissing."""
     try:
-        from ruff import find_ruff_bin
+        from ruff import find_ruff_bin  # type: ignore[import-untyped]  # It ships no types.
 
         return str(find_ruff_bin())
     except (ImportError, FileNotFoundError) as missing:

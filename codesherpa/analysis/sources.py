@@ -9,9 +9,14 @@ from dataclasses import dataclass
 from codesherpa.analysis import diff, fences, languages, prose
 from codesherpa.analysis.lines import split
 
-_HUNK = re.compile(r"@@ -\d+(?:,\d+)? \+\d+(?:,\d+)? @@|GIT binary patch|Binary files |(?:rename|copy) to |deleted file mode")
+_HUNK = re.compile(
+    r"@@ -\d+(?:,\d+)? \+\d+(?:,\d+)? @@|GIT binary patch|Binary files |(?:rename|copy) to |deleted file mode"
+)
 # A line above a fence, or the first of a file, that holds a name and nothing else.
-_LABEL = re.compile(r"(?:(?:file(?:name)?|path)\s*:\s*)?[*_`\"']{0,3}([\w./\\-]{1,200}\.[A-Za-z]\w{0,9})[*_`\"']{0,3}:?[*_]{0,2}\s*$", re.IGNORECASE)
+_LABEL = re.compile(
+    r"(?:(?:file(?:name)?|path)\s*:\s*)?[*_`\"']{0,3}([\w./\\-]{1,200}\.[A-Za-z]\w{0,9})[*_`\"']{0,3}:?[*_]{0,2}\s*$",
+    re.IGNORECASE,
+)
 
 
 _Span = fences.Fence | diff.FileDiff
@@ -70,7 +75,8 @@ def _take(lines: list[str], default: str) -> tuple[list[Source], list[str]]:
     diffs = {file.begin: file for file in _diffs(lines)}
     blocks = fences.find(lines, {begin: max(file.end, begin + 1) for begin, file in diffs.items()})
     covered = {row for block in blocks for row in range(block.begin, block.end)}
-    spans = sorted([*blocks, *(file for begin, file in diffs.items() if begin not in covered)], key=lambda span: span.begin)
+    spans: list[_Span] = [*blocks, *(file for begin, file in diffs.items() if begin not in covered)]
+    spans.sort(key=lambda span: span.begin)
     if spans and not _is_raw(lines, spans, default):
         return _take_spans(lines, spans, default)
     if default == "message":
@@ -170,7 +176,9 @@ def _from_diffs(files: Iterable[diff.FileDiff], default: str) -> list[Source]:
             kept.update(hunk.lines)
             added |= hunk.added
         name = file.file or default
-        found.append(Source(name, dict(sorted(kept.items())), languages.by_name(name) or _guess(kept), frozenset(added)))
+        found.append(
+            Source(name, dict(sorted(kept.items())), languages.by_name(name) or _guess(kept), frozenset(added))
+        )
     return found
 
 

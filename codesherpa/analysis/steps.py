@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator, Sequence
 
+from codesherpa.analysis.module import Module, show
 from codesherpa.analysis.phrases import Voice, code
-from codesherpa.analysis.structure import Module, show
 
 _DEPTH = 4
 _EMPTY = {ast.List: "empty_list", ast.Dict: "empty_dict"}
@@ -147,7 +147,7 @@ class _Teller:
     def _value(self, value: ast.expr) -> str:
         match value:
             case ast.List(elts=[]) | ast.Dict(keys=[]):
-                return self._voice.say(_EMPTY[type(value)])  # type: ignore[index]
+                return self._voice.say(_EMPTY[type(value)])
             case ast.Call(func=ast.Name(id="set"), args=[], keywords=[]):
                 return self._voice.say("empty_set")
         return _span(value)
@@ -186,5 +186,3 @@ def _is_swap(target: ast.expr, value: ast.Tuple) -> bool:
     if not isinstance(target, ast.Tuple) or len(target.elts) != 2:
         return False
     return [show(one) for one in target.elts] == [show(one) for one in reversed(value.elts)]
-
-

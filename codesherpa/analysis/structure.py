@@ -3,75 +3,21 @@
 from __future__ import annotations
 
 import ast
-import builtins
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 
-from codesherpa.analysis import control
+from codesherpa.analysis import calls, control
+from codesherpa.analysis.module import Definition, Module, Part, first_sentence, own, show
 
-Definition = ast.FunctionDef | ast.AsyncFunctionDef
-_TESTS_AND_TURNS = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.ExceptHandler, ast.IfExp, ast.comprehension, ast.match_case)
-_CALL = re.compile(r"\w+\([^)]*\)(?: *->.*)?$")
-_BUILTINS = frozenset(dir(builtins))
-
-
-@dataclass(slots=True)
-class Part:
-    """A function, method or class. Lines are the source's; `calls` are the names of other parts.
-
-    `outside` are the calls of what the module imports, as they are written. `raises` maps an exception to
-    the condition under which it is raised, "" where that is no single one; "" as the exception stands for
-    what was caught and is raised again.
-    """
-
-    name: str
-    kind: str
-    line: int
-    end: int
-    node: Definition | ast.ClassDef
-    owner: str = ""
-    doc: str = ""
-    decorators: tuple[str, ...] = ()
-    parameters: tuple[str, ...] = ()
-    gives: control.Gives = control.NOTHING
-    raises: dict[str, str] = field(default_factory=dict)
-    calls: tuple[str, ...] = ()
-    outside: tuple[str, ...] = ()
-    complexity: int = 1
-    recursive: bool = False
-    bases: tuple[str, ...] = ()
-    fields: tuple[str, ...] = ()
-
-    @property
-    def path(self) -> str:
-        """The name with the class or function that it stands in."""
-        return f"{self.owner}.{self.name}" if self.owner else self.name
-
-    @property
-    def private(self) -> bool:
-        """Whether its name says that it is not for others."""
-        return any(name.startswith("_") and not name.endswith("__") for name in self.path.split("."))
-
-
-@dataclass(slots=True)
-class Module:
-    """A module taken apart; `imports` maps each name that it binds to what it stands for."""
-
-    doc: str
-    imports: dict[str, str]
-    constants: dict[str, tuple[int, str]]
-    parts: dict[str, Part]
-    script: list[ast.stmt]
-    guarded: bool
-    rows: Sequence[int]
-    exports: tuple[str, ...] = ()
-    whole: bool = True
-    methods: dict[str, list[Part]] = field(default_factory=dict)
-
-    def line(self, node: ast.stmt | ast.expr | ast.excepthandler) -> int:
-        """Return the source's line of a node."""
-        return self.rows[node.lineno - 1] if node.lineno <= len(self.rows) else 0
+_TESTS_AND_TURNS = (
+    ast.If,
+    ast.For,
+    ast.AsyncFor,
+    ast.While,
+    ast.ExceptHandler,
+    ast.IfExp,
+    ast.comprehension,
+    ast.match_case,
+)
 
 
 def read(tree: ast.Module, rows: Sequence[int], whole: bool = True) -> Module:
@@ -92,46 +38,19 @@ def _exports(tree: ast.Module) -> tuple[str, ...]:
     for statement in tree.body:
         match statement:
             case ast.Assign(targets=[ast.Name(id="__all__")], value=ast.List(elts=items) | ast.Tuple(elts=items)):
-                return tuple(item.value for item in items if isinstance(item, ast.Constant) and isinstance(item.value, str))
+                return tuple(
+                    item.value for item in items if isinstance(item, ast.Constant) and isinstance(item.value, str)
+                )
     return ()
-
-
-def own(body: Sequence[ast.AST]) -> Iterator[ast.AST]:
-    """Yield the nodes of a body in their order, without what nested functions and classes hold."""
-    stack = list(reversed(body))
-    while stack:
-        node = stack.pop()
-        yield node
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
-            stack += reversed(list(ast.iter_child_nodes(node)))
-
-
-def show(node: ast.AST | None, width: int = 60) -> str:
-    """Return a node's code in one line, cut at `width`."""
-    if node is None:
-        return ""
-    try:
-        text = " ".join(ast.unparse(node).split())
-    except RecursionError:
-        return "…"
-    return text if len(text) <= width else text[: width - 1] + "…"
-
-
-def first_sentence(doc: str | None) -> str:
-    """Return the first sentence of a docstring, in one line of at most 200 letters."""
-    # A first line that only repeats the call is no sentence, and ``code`` has one backtick in markdown.
-    paragraphs = [" ".join(part.split()) for part in (doc or "").replace("``", "`").strip().split("\n\n")]
-    paragraph = next((part for part in paragraphs if not _CALL.match(part)), paragraphs[0])
-    head, stop, _ = paragraph.partition(". ")
-    sentence = head + "." if stop and not head.endswith(("e.g", "i.e", "a.k.a", "etc")) else paragraph
-    return sentence if len(sentence) <= 200 else sentence[:199].rstrip() + "…"
 
 
 def _imported(node: ast.Import | ast.ImportFrom) -> dict[str, str]:
     if isinstance(node, ast.Import):
         return {name.asname or name.name.split(".")[0]: name.name for name in node.names}
     origin = "." * node.level + (node.module or "")
-    return {name.asname or name.name: f"{origin}{'' if origin.endswith('.') else '.'}{name.name}" for name in node.names}
+    return {
+        name.asname or name.name: f"{origin}{'' if origin.endswith('.') else '.'}{name.name}" for name in node.names
+    }
 
 
 def _top(body: Sequence[ast.stmt], module: Module) -> Iterator[ast.stmt]:
@@ -187,9 +106,13 @@ def _define(module: Module, node: Definition | ast.ClassDef, owner: str) -> None
     """File a function or class away, and those inside it."""
     line = module.line(node)
     if line:
-        part = Part(node.name, _kind(module, node, owner), line, module.rows[min(node.end_lineno or node.lineno, len(module.rows)) - 1] or line, node, owner)  # fmt: skip
+        last = module.rows[min(node.end_lineno or node.lineno, len(module.rows)) - 1]
+        part = Part(node.name, _kind(module, node, owner), line, last or line, node, owner)
         part.doc = first_sentence(ast.get_docstring(node))
         part.decorators = tuple(show(decorator) for decorator in node.decorator_list)
+        if isinstance(node, ast.ClassDef):
+            part.bases = tuple(show(base, 40) for base in node.bases)
+            part.fields = tuple(_fields(node))
         if part.path not in module.parts and part.kind == "method":
             module.methods.setdefault(owner, []).append(part)
         module.parts.setdefault(part.path, part)
@@ -211,16 +134,15 @@ def _kind(module: Module, node: Definition | ast.ClassDef, owner: str) -> str:
 def _connect(module: Module, part: Part) -> None:
     """Work out what a part takes, gives, raises and calls."""
     if isinstance(part.node, ast.ClassDef):
-        part.bases = tuple(show(base, 40) for base in part.node.bases)
-        part.fields = tuple(_fields(part.node))
         return
     nodes = list(own(part.node.body))
-    part.parameters = tuple(_parameters(part.node, skip=part.kind == "method" and "staticmethod" not in part.decorators))
+    part.parameters = tuple(
+        _parameters(part.node, skip=part.kind == "method" and "staticmethod" not in part.decorators)
+    )
     part.gives = control.gives(part.node, nodes)
     part.raises = control.raises(part.node, nodes, show)
     part.complexity = 1 + sum(map(_branches, nodes))
-    made = dict(filter(None, map(_made, nodes)))
-    called = list(dict.fromkeys(filter(None, (_target(module, part, node, made) for node in nodes))))
+    called = calls.find(module, part, nodes)
     part.calls = tuple(path for path in called if path in module.parts and path != part.path)
     part.recursive = part.path in called
     part.outside = tuple(name for name in called if name not in module.parts and name not in part.raises)
@@ -252,7 +174,13 @@ def _parameters(node: Definition, skip: bool) -> Iterator[str]:
 
 def _parameter(name: ast.arg, default: ast.expr | None) -> str:
     text = f"{name.arg}: {show(name.annotation, 40)}" if name.annotation else name.arg
-    return f"{text} = {show(default, 30)}" if default and name.annotation else f"{text}={show(default, 30)}" if default else text
+    return (
+        f"{text} = {show(default, 30)}"
+        if default and name.annotation
+        else f"{text}={show(default, 30)}"
+        if default
+        else text
+    )
 
 
 def _fields(node: ast.ClassDef) -> Iterator[str]:
@@ -275,121 +203,3 @@ def _set_on_self(node: ast.AST) -> str:
         case ast.Attribute(value=ast.Name(id="self"), attr=name, ctx=ast.Store()):
             return name
     return ""
-
-
-def _made(node: ast.AST) -> tuple[str, str] | None:
-    """Return the name and the class of `name = Class(...)`."""
-    match node:
-        case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(func=ast.Name(id=made))):
-            return name, made
-    return None
-
-
-def _target(module: Module, part: Part, node: ast.AST, made: Mapping[str, str]) -> str:
-    """Return the path of the part that a call reaches, the name of what it imports, or ""."""
-    if not isinstance(node, ast.Call):
-        return ""
-    match node.func:
-        case ast.Name(id=name):
-            return _by_name(module, part, name)
-        case ast.Attribute(value=ast.Name(id="self" | "cls"), attr=name):
-            return _method(module, _class_of(module, part), name)
-        case ast.Attribute(value=ast.Call(func=ast.Name(id="super")), attr=name):
-            return _inherited(module, _class_of(module, part), name)
-        case ast.Attribute(value=ast.Name(id=local), attr=name) if made.get(local) in module.parts:
-            return _method(module, made[local], name)
-        case ast.Attribute(value=ast.Name(id=base), attr=name) if f"{base}.{name}" in module.parts:
-            return f"{base}.{name}"
-        case ast.Attribute() as attribute:
-            path = show(attribute, 60)
-            return path if path.split(".")[0] in module.imports and "(" not in path else ""
-    return ""
-
-
-def _by_name(module: Module, part: Part, name: str) -> str:
-    """Find a name as Python does: inside the function, in those around it, in the module."""
-    scope = part.path
-    while scope:
-        inside = module.parts.get(scope)
-        if f"{scope}.{name}" in module.parts and inside and inside.kind != "class":
-            return f"{scope}.{name}"
-        scope = scope.rpartition(".")[0]
-    if name in module.parts:
-        return name
-    return name if name in module.imports and name not in _BUILTINS else ""
-
-
-def _class_of(module: Module, part: Part) -> str:
-    scope = part.owner
-    while scope and module.parts[scope].kind != "class":
-        scope = scope.rpartition(".")[0]
-    return scope
-
-
-def _method(module: Module, owner: str, name: str, depth: int = 0) -> str:
-    """Find a method in a class or in those of its bases that stand in the module."""
-    if not owner or depth > 20:
-        return ""
-    return f"{owner}.{name}" if f"{owner}.{name}" in module.parts else _inherited(module, owner, name, depth)
-
-
-def _inherited(module: Module, owner: str, name: str, depth: int = 0) -> str:
-    bases = [show(base) for base in module.parts[owner].node.bases] if owner and isinstance(module.parts[owner].node, ast.ClassDef) else []  # type: ignore[union-attr]  # fmt: skip
-    found = (_method(module, base, name, depth + 1) for base in bases if base in module.parts)
-    return next(filter(None, found), "")
-
-
-def order(module: Module) -> list[Part]:
-    """Return functions and methods in the order in which to read them: what is called before what calls it."""
-    parts = {path: part for path, part in module.parts.items() if part.kind != "class"}
-    called = {path for part in parts.values() for path in part.calls}
-    starts = [path for path in parts if path not in called]
-    done: dict[str, None] = {}
-    for start in [*starts, *parts]:
-        stack: list[tuple[str, bool]] = [(start, False)]
-        opened: set[str] = set()
-        while stack:
-            path, leaving = stack.pop()
-            if leaving:
-                done.setdefault(path)
-            elif path not in done and path not in opened:
-                opened.add(path)
-                stack.append((path, True))
-                stack += [(callee, False) for callee in reversed(parts[path].calls) if callee in parts]
-    return [parts[path] for path in done]
-
-
-def rings(module: Module) -> list[list[str]]:
-    """Return the groups of parts that call each other in a ring (mutual recursion), by Tarjan's algorithm."""
-    index: dict[str, int] = {}
-    low: dict[str, int] = {}
-    held: dict[str, None] = {}
-    found: list[list[str]] = []
-    for start in module.parts:
-        stack = [(start, iter(module.parts[start].calls))] if start not in index else []
-        while stack:
-            path, callees = stack[-1]
-            if path not in index:
-                index[path] = low[path] = len(index)
-                held[path] = None
-            callee = next(callees, None)
-            if callee is None:
-                stack.pop()
-                if stack:
-                    low[stack[-1][0]] = min(low[stack[-1][0]], low[path])
-                if low[path] == index[path]:
-                    found.append(_release(held, path))
-            elif callee not in index:
-                stack.append((callee, iter(module.parts[callee].calls)))
-            elif callee in held:
-                low[path] = min(low[path], index[callee])
-    places = {path: place for place, path in enumerate(module.parts)}
-    return [sorted(ring, key=lambda path: places[path]) for ring in found if len(ring) > 1]
-
-
-def _release(held: dict[str, None], path: str) -> list[str]:
-    """Take what was held since `path`, itself included."""
-    ring: list[str] = []
-    while path not in ring:
-        ring.append(held.popitem()[0])
-    return ring

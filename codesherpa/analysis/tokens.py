@@ -7,15 +7,17 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pygments.lexers import find_lexer_class_by_name
-from pygments.token import Comment, Keyword, Name, String, Token, _TokenType
+from pygments.lexers import find_lexer_class_by_name  # type: ignore[import-untyped]
+from pygments.token import Comment, Keyword, Name, String, Token, _TokenType  # type: ignore[import-untyped]
 
 from codesherpa.analysis.sources import Source
 
 # Lexers are made of regular expressions: what they are given is bounded, in all and by line.
 _MOST = 60_000
 _WIDEST = 2_000
-_DEFINES = re.compile(r"\b(?:function|func|fn|def|class|interface|struct|enum|trait|module|type|record|fun|sub|procedure|proc)\b")
+_DEFINES = re.compile(
+    r"\b(?:function|func|fn|def|class|interface|struct|enum|trait|module|type|record|fun|sub|procedure|proc)\b"
+)
 _PLAIN = frozenset({"", "text", "output", "console", "markdown", "rst"})
 
 

@@ -8,6 +8,7 @@ from flask_jwt_extended import current_user, get_jwt
 from codesherpa.api import ApiBlueprint, public, refreshing
 from codesherpa.auth import schemas, service
 from codesherpa.auth.tokens import Tokens
+from codesherpa.limits import by_account, by_address
 from codesherpa.user import schemas as user_schemas
 from codesherpa.user import service as users
 from codesherpa.user.models import User
@@ -18,6 +19,7 @@ blueprint = ApiBlueprint("auth", __name__, description="Register, sign in, stay 
 
 @blueprint.post("/register")
 @public
+@by_address("RATE_LIMIT_AUTH")
 @blueprint.arguments(schemas.Registration)
 @blueprint.response(201, user_schemas.User, message="Welcome. You can sign in now.")
 def register(registration: dict[str, Any]) -> User:
@@ -27,6 +29,8 @@ def register(registration: dict[str, Any]) -> User:
 
 @blueprint.post("/login")
 @public
+@by_address("RATE_LIMIT_AUTH")
+@by_account("RATE_LIMIT_LOGIN")
 @blueprint.arguments(schemas.Credentials)
 @blueprint.response(200, schemas.SignIn, message="You are signed in.")
 def login(credentials: dict[str, Any]) -> Tokens:
@@ -36,6 +40,7 @@ def login(credentials: dict[str, Any]) -> Tokens:
 
 @blueprint.post("/refresh")
 @refreshing
+@by_address("RATE_LIMIT_AUTH")
 @blueprint.response(200, schemas.Rotation, message="The session goes on.")
 def refresh() -> Tokens:
     """Spend the refresh token for fresh tokens."""

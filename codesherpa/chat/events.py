@@ -20,6 +20,7 @@ from codesherpa.chat import rooms, schemas, service
 from codesherpa.database import now
 from codesherpa.errors import AppError, Forbidden, TokenExpired, Unauthorized, ValidationError, kind_of
 from codesherpa.extensions import db, socketio
+from codesherpa.limits import count_message
 from codesherpa.user.models import User
 from codesherpa.user.schemas import User as UserSchema
 
@@ -109,6 +110,7 @@ class Events(Namespace):
     @taking(schemas.Message, "The message is stored.")
     def on_message(self, user: User, message: dict[str, Any]) -> dict[str, Any]:
         """Store a message and have it answered."""
+        count_message(user.id)
         chat, _ = service.submit(user, **message)
         return {"chat": rooms.CHAT.dump(chat)}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint, exists, false, func, select
 from sqlalchemy.orm import Mapped, column_property, mapped_column
@@ -31,6 +31,9 @@ class Conversation(Dated, Model):
     project_id: Mapped[int | None] = mapped_column(Key, ForeignKey("projects.id", ondelete="SET NULL"), index=True)
     session_key: Mapped[str | None] = mapped_column(String(64))
     last_chat_at: Mapped[datetime] = mapped_column(Time, default=now)
+
+    if TYPE_CHECKING:  # Set below, where there are chats to count.
+        chat_count: Mapped[int]
 
 
 class Chat(Model):
@@ -91,11 +94,8 @@ Index(
     postgresql_where=Chat.status.in_(ACTIVE),
 )
 
-Conversation.chat_count = column_property(
-    select(func.count(Chat.id)).where(Chat.conversation_id == Conversation.id).scalar_subquery(),
-    deferred=True,
-    expire_on_flush=False,
-)
+COUNT = select(func.count(Chat.id)).where(Chat.conversation_id == Conversation.id).scalar_subquery()
+Conversation.chat_count = column_property(COUNT, deferred=True, expire_on_flush=False)
 Agent.is_writing = column_property(
     exists().where(Chat.agent_id == Agent.id, Chat.status.in_(ACTIVE)), expire_on_flush=False
 )

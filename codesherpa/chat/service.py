@@ -19,6 +19,7 @@ from codesherpa.extensions import db
 from codesherpa.observability import request_id
 from codesherpa.paging import Page, paged
 from codesherpa.projects import service as projects
+from codesherpa.user import service as users
 from codesherpa.user.models import User
 
 TITLE = 80
@@ -190,7 +191,7 @@ def retry(user: User, id: int) -> Chat:
     chat = find(user, id)
     if not chat.has_ended:
         raise Conflict("This reply is still being written.")
-    beside = {"conversation_id": chat.conversation_id, "agent_id": chat.agent_id, "project_id": chat.project_id}
+    beside: dict[str, Any] = {"conversation_id": chat.conversation_id, "agent_id": chat.agent_id, "project_id": chat.project_id}
     return submit(user, chat.message, code_context=chat.code_context, **beside)[0]
 
 
@@ -237,6 +238,12 @@ def quiet(*chats: Chat) -> None:
     for chat in chats:
         if not chat.has_ended:
             generation.stop(chat)
+
+
+@users.deleting.connect
+def quiet_all(user: User) -> None:
+    """Stop all that is being written for a user whose account goes."""
+    quiet(*db.session.scalars(select(Chat).where(Chat.user_id == user.id, Chat.status.in_(ACTIVE))).all())
 
 
 def conversations(user: User, page: int, page_size: int, q: str = "") -> Page:

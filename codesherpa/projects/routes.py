@@ -5,10 +5,10 @@ from typing import Any
 from flask.views import MethodView
 from flask_jwt_extended import current_user
 
-from codesherpa.projects import schemas, service
-from codesherpa.projects.models import Project
 from codesherpa.api import ApiBlueprint
 from codesherpa.paging import Page, PageArguments
+from codesherpa.projects import schemas, service
+from codesherpa.projects.models import Project
 
 blueprint = ApiBlueprint("projects", __name__, description="Projects: what a user works on.")
 

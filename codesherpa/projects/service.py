@@ -6,10 +6,10 @@ from typing import Any
 
 from sqlalchemy import select
 
-from codesherpa.projects.models import Project
 from codesherpa.errors import NotFound
 from codesherpa.extensions import db
 from codesherpa.paging import Page, paged
+from codesherpa.projects.models import Project
 from codesherpa.user.models import User
 
 

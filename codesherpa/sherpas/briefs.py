@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -18,6 +19,9 @@ from codesherpa.sherpas.code import Code
 from codesherpa.sherpas.interface import Ask
 from codesherpa.sherpas.markdown import code as span
 from codesherpa.sherpas.phrases import phrases
+
+# Seconds that ruff may take before the model is asked; it takes some 0.03 for a file.
+PATIENCE = 5.0
 
 log = structlog.get_logger(__name__)
 
@@ -35,7 +39,7 @@ def prepare(ask: Ask, task: Task, system: str, closing: str, tool: Tool | None =
     Python in question is linted for a review.
     """
     found = offload(code.read, ask)
-    told = tuple(_lint(found.sources)) if task == "review" else ()
+    told, whole = _lint(found.sources) if task == "review" else ((), False)
     earlier = turns.history(ask.history)
     return CodeBrief(
         task=task,
@@ -49,14 +53,9 @@ def prepare(ask: Ask, task: Task, system: str, closing: str, tool: Tool | None =
         sources=found.sources,
         question=found.question,
         language=ask.language,
-        evidence=told,
+        evidence=told if whole else None,
         left_out=found.left_out,
     )
-
-
-def evidence(brief: Brief) -> tuple[Finding, ...]:
-    """Return what ruff found in the brief's sources."""
-    return brief.evidence if isinstance(brief, CodeBrief) else ()
 
 
 def footer(brief: Brief) -> str:
@@ -66,13 +65,17 @@ def footer(brief: Brief) -> str:
     return "\n".join([phrases(brief.language).left_out, "", *rows]) if rows else ""
 
 
-def _lint(found: Iterable[Source]) -> Iterator[Finding]:
-    """Give ruff's findings; a review is worth having without them too."""
+def _lint(found: Iterable[Source]) -> tuple[tuple[Finding, ...], bool]:
+    """Return what ruff finds within PATIENCE, and whether it saw everything; a review is worth having without it."""
+    told: list[Finding] = []
+    give_up = time.monotonic() + PATIENCE
     for source in found:
         try:
-            yield from lint.lint(source)
+            told += lint.lint(source, timeout=max(give_up - time.monotonic(), 0.01))
         except LintError as fault:
-            log.warning("no evidence for a review", reason=str(fault))
+            log.warning("evidence is incomplete", reason=str(fault))
+            return tuple(told), False
+    return tuple(told), True
 
 
 def _turn(found: Code, found_by_ruff: Sequence[Finding], closing: str, earlier: Sequence[Turn]) -> str:

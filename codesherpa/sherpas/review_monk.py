@@ -6,7 +6,7 @@ from typing import Any
 
 from codesherpa.providers.interface import Brief, Tool
 from codesherpa.sherpas import prompts
-from codesherpa.sherpas.briefs import evidence, footer, prepare
+from codesherpa.sherpas.briefs import footer, prepare
 from codesherpa.sherpas.findings import Findings, danger, score
 from codesherpa.sherpas.grounding import Ground
 from codesherpa.sherpas.interface import Ask, Writer
@@ -65,7 +65,7 @@ class ReviewWriter:
 
     def __init__(self, brief: Brief) -> None:
         self._words = phrases(brief.language)
-        self._evidence = evidence(brief)
+        self._evidence = brief.evidence or ()
         self._footer = footer(brief)
         self._findings = Findings(Ground(brief.sources), brief.system, self._words)
         self._summary = Passage(self._words.summary, brief.system)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import chain
+from typing import Any
 
 from flask import json
 from marshmallow import Schema
@@ -19,10 +20,10 @@ MESSAGE = "All that is stored about you."
 PLACE = "\ue000"  # Stands in the envelope where the data goes.
 
 # Each feature adds what it stores: its name in the document, its schema, and how a user's rows are selected.
-PARTS: dict[str, tuple[Schema, Callable[[User], Select[tuple[object]]]]] = {}
+PARTS: dict[str, tuple[Schema, Callable[[User], Select[Any]]]] = {}
 
 
-def part(name: str, schema: Schema, select: Callable[[User], Select[tuple[object]]]) -> None:
+def part(name: str, schema: Schema, select: Callable[[User], Select[Any]]) -> None:
     """Make what a feature stores part of the export; `select` is ordered by the id, which is its first column."""
     PARTS[name] = (schema, select)
 
@@ -40,12 +41,12 @@ def document(user: User) -> Iterator[str]:
     yield f"}}{tail}"
 
 
-def every(statement: Select[tuple[object]]) -> Iterator[object]:
+def every(statement: Select[Any]) -> Iterator[Any]:
     """Yield every row of a selection, a chunk a query."""
     key = statement.column_descriptions[0]["entity"].id
     last = 0
     while rows := db.session.scalars(statement.where(key > last).order_by(key).limit(CHUNK)).all():
-        last = rows[-1].id  # type: ignore[attr-defined]
+        last = rows[-1].id
         db.session.commit()
         yield from rows
         db.session.expunge_all()

@@ -12,24 +12,28 @@ from hypothesis import strategies as st
 from codesherpa.analysis import lint
 from codesherpa.analysis.ruff import RuffMissing
 from codesherpa.providers.interface import Turn
-from codesherpa.sherpas import SHERPAS, code, codebase_sherpa, prompts, review_monk, turns
+from codesherpa.sherpas import SHERPAS, briefs, code, codebase_sherpa, prompts, review_monk, turns
 from codesherpa.sherpas.briefs import CodeBrief
 from codesherpa.sherpas.interface import Ask
 from tests.sherpas.answers import CODE, DIFF, EXPLANATION, REVIEW, brief_of, write, writer_of
 
 NAMES = sorted(SHERPAS)
 TURNS = st.lists(
-    st.builds(Turn, st.sampled_from(["user", "assistant"]), st.sampled_from(["", " ", "\n", "hello", "more"])), max_size=8
+    st.builds(Turn, st.sampled_from(["user", "assistant"]), st.sampled_from(["", " ", "\n", "hello", "more"])),
+    max_size=8,
 )
 
 
 def told(brief: CodeBrief, part: str) -> str:
     """Return what stands in a part of the last turn."""
-    found = re.search(rf"^\[{part} (\w+)[^\n]*\]\n(.*?)\n\[/{part} \1\]$", brief.turns[-1].text, re.DOTALL | re.MULTILINE)
+    between = rf"^\[{part} (\w+)[^\n]*\]\n(.*?)\n\[/{part} \1\]$"
+    found = re.search(between, brief.turns[-1].text, re.DOTALL | re.MULTILINE)
     return found[2] if found else ""
 
 
-@given(st.text(max_size=60), st.text(max_size=60), st.sampled_from(["en", "hi", "hinglish", "xx"]), st.text(max_size=30))
+@given(
+    st.text(max_size=60), st.text(max_size=60), st.sampled_from(["en", "hi", "hinglish", "xx"]), st.text(max_size=30)
+)
 def test_prompt_and_tool_are_the_same_whatever_is_asked(message: str, code: str, language: str, wish: str) -> None:
     ask = Ask(message or "x", code, language=language, system_prompt=wish, instructions=wish)
 
@@ -73,7 +77,9 @@ def test_preferences_are_fenced_and_named_as_such() -> None:
 
 
 def test_without_preferences_there_is_only_the_language() -> None:
-    assert brief_of("general_chat", system_prompt=" ", instructions=None).context == "Write everything that a person reads in English."
+    context = brief_of("general_chat", system_prompt=" ", instructions=None).context
+
+    assert context == "Write everything that a person reads in English."
 
 
 def test_the_same_preferences_make_the_same_context() -> None:
@@ -110,7 +116,8 @@ def test_a_diff_shows_what_comes_and_what_goes_by_the_lines_of_the_new_file() ->
 
 
 def test_a_file_that_is_deleted_is_named() -> None:
-    gone = "diff --git a/old.py b/old.py\ndeleted file mode 100644\n--- a/old.py\n+++ /dev/null\n@@ -1,2 +0,0 @@\n-import os\n-x = 1\n"
+    header = "diff --git a/old.py b/old.py\ndeleted file mode 100644\n--- a/old.py\n+++ /dev/null\n"
+    gone = f"{header}@@ -1,2 +0,0 @@\n-import os\n-x = 1\n"
 
     brief = brief_of("review_monk", code=gone)
 
@@ -134,22 +141,40 @@ def test_ruffs_findings_on_added_lines_are_evidence() -> None:
 
 
 def test_only_a_review_asks_ruff(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lint, "lint", lambda source: pytest.fail("ruff was asked"))
+    monkeypatch.setattr(lint, "lint", lambda source, timeout: pytest.fail("ruff was asked"))
 
     assert told(brief_of("codebase_sherpa"), "evidence") == told(brief_of("general_chat"), "evidence") == ""
 
 
 def test_without_ruff_there_is_a_review_without_evidence(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(source: object) -> None:
+    def missing(source: object, timeout: float) -> None:
         raise RuffMissing("There is no ruff.")
 
     monkeypatch.setattr(lint, "lint", missing)
 
-    assert told(brief_of("review_monk"), "evidence") == ""
+    brief = brief_of("review_monk")
+
+    assert told(brief, "evidence") == ""
+    assert brief.evidence is None  # Nobody has looked: a provider that needs it looks itself.
+
+
+def test_code_that_ruff_found_nothing_in_was_looked_at() -> None:
+    assert brief_of("review_monk", code="x = 1\n").evidence == ()
+    assert brief_of("codebase_sherpa").evidence is None
+
+
+def test_ruff_is_not_waited_for_longer_than_a_person_would(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(briefs, "PATIENCE", 0)
+
+    brief = brief_of("review_monk")
+
+    assert brief.evidence is None
+    assert "os.system" in brief.turns[-1].text
 
 
 def hunk(start: int, lines: int) -> str:
-    return f"@@ -{start},0 +{start},{lines} @@\n" + "".join(f"+value_{line} = {line}  # {'x' * 90}\n" for line in range(lines))
+    rows = "".join(f"+value_{line} = {line}  # {'x' * 90}\n" for line in range(lines))
+    return f"@@ -{start},0 +{start},{lines} @@\n{rows}"
 
 
 def test_a_large_diff_is_cut_by_file_and_hunk_and_says_what_is_missing() -> None:

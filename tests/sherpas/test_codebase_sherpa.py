@@ -62,7 +62,10 @@ def test_an_explanation_reads_like_this() -> None:
 def test_explanation_and_analogy_stream_word_by_word() -> None:
     writer = writer_of("codebase_sherpa")
 
-    shown = [writer.feed(text) for text in ('{"explanation": "', "Sorts", " numbers", ' quickly", "analogy": "Like', " cards")]
+    shown = [
+        writer.feed(text)
+        for text in ('{"explanation": "', "Sorts", " numbers", ' quickly", "analogy": "Like', " cards")
+    ]
 
     assert "".join(shown) == "Sorts numbers quickly\n\n## Analogy\n\nLike"
 
@@ -105,7 +108,9 @@ def test_only_the_explanation_is_needed() -> None:
     assert_contract(writer.result())
 
 
-@pytest.mark.parametrize("text", ["", "Well, it sorts.", "{}", '{"explanation": ""}', '{"explanation": null}', '{"explanation": "x'])
+@pytest.mark.parametrize(
+    "text", ["", "Well, it sorts.", "{}", '{"explanation": ""}', '{"explanation": null}', '{"explanation": "x']
+)
 def test_what_is_no_explanation_is_refused(text: str) -> None:
     writer = writer_of("codebase_sherpa")
     writer.feed(text)
@@ -128,7 +133,11 @@ def test_the_headings_are_in_the_persons_language(language: str) -> None:
 
     text = write(writer_of("codebase_sherpa", brief_of("codebase_sherpa", language=language)), EXPLANATION)
 
-    assert [line[3:] for line in text.splitlines() if line.startswith("## ")] == [words.steps, words.concepts, words.analogy]
+    assert [line[3:] for line in text.splitlines() if line.startswith("## ")] == [
+        words.steps,
+        words.concepts,
+        words.analogy,
+    ]
 
 
 def test_an_explanation_that_comes_late_has_its_heading() -> None:

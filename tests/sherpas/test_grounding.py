@@ -11,15 +11,21 @@ from codesherpa.sherpas.grounding import Ground, quotes
 from tests.sherpas.answers import CODE, DIFF
 
 CART = read("Review", DIFF).sources
-FILES = read("Review\n```python shop/cart.py\nimport os\nos.system(x)\n```\n```python util/text.py\nimport re\n\ny = eval(x)\n```").sources
+FILES = read(
+    "Review\n```python shop/cart.py\nimport os\nos.system(x)\n```\n```python util/text.py\nimport re\n\ny = eval(x)\n```"
+).sources
 
 
-def place(sources: tuple[Source, ...], file: str, line: int | None, issue: str = "", fix: str = "") -> tuple[str, int] | None:
+def place(
+    sources: tuple[Source, ...], file: str, line: int | None, issue: str = "", fix: str = ""
+) -> tuple[str, int] | None:
     found = Ground(sources).locate(file, line, quotes(issue), fix)
     return (found[0].file, found[1]) if found else None
 
 
-@pytest.mark.parametrize("file", ["shop/cart.py", "b/shop/cart.py", "./shop/cart.py", "cart.py", "`Shop\\cart.py`", "repo/shop/cart.py"])
+@pytest.mark.parametrize(
+    "file", ["shop/cart.py", "b/shop/cart.py", "./shop/cart.py", "cart.py", "`Shop\\cart.py`", "repo/shop/cart.py"]
+)
 def test_a_file_is_known_by_other_spellings_of_its_name(file: str) -> None:
     assert place(FILES, file, 2) == ("shop/cart.py", 2)
 

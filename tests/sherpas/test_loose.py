@@ -40,7 +40,8 @@ def test_a_score_is_one_to_ten(value: Any, score: int | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "risk"), [("None", "None"), ("LOW", "Low"), ("medium", "High"), ("Critical", "High"), (None, None), (3, None)]
+    ("value", "risk"),
+    [("None", "None"), ("LOW", "Low"), ("medium", "High"), ("Critical", "High"), (None, None), (3, None)],
 )
 def test_a_risk_is_one_of_three_or_unknown(value: Any, risk: str | None) -> None:
     assert as_risk(value) == risk
@@ -58,7 +59,8 @@ def test_a_fix_is_code_or_nothing(value: Any, code: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "items"), [('["a", "b"]', ["a", "b"]), ('{"a": 1}', [{"a": 1}]), ("1. a\n\n2. b", ["1. a", "2. b"]), ("", [])]
+    ("text", "items"),
+    [('["a", "b"]', ["a", "b"]), ('{"a": 1}', [{"a": 1}]), ("1. a\n\n2. b", ["1. a", "2. b"]), ("", [])],
 )
 def test_a_list_that_came_as_text_is_a_list(text: str, items: list[Any]) -> None:
     assert as_items(text) == items

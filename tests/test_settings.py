@@ -1,0 +1,81 @@
+"""Every setting: read once, documented once, refused in one line."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from config import ROOT, SETTINGS, SettingError, kept_secret, load
+
+CONTRACT = ROOT.parent / "shared" / "CONTRACT.md"
+
+
+def test_the_example_lists_every_setting_with_its_default_and_a_reason() -> None:
+    example = (ROOT / ".env.example").read_text()
+
+    expected = "".join(f"# {setting.why}\n#{setting.name}={setting.default}\n" for setting in SETTINGS)
+    assert example.split("\n\n", 1)[1] == expected
+
+
+@pytest.mark.skipif(not CONTRACT.exists(), reason="the contract is not beside this checkout")
+def test_every_setting_of_the_contract_is_there() -> None:
+    section = CONTRACT.read_text().split("## 4. Settings")[1].split("\n## ")[0]
+
+    named = set(re.findall(r"`([A-Z][A-Z_]+)`", section))
+    assert named <= {setting.name for setting in SETTINGS}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("APP_ENV", "staging"),
+        ("DATABASE_URL", "mysql://x/y"),
+        ("DATABASE_URL", "nonsense"),
+        ("REDIS_URL", "localhost"),
+        ("ASYNC_MODE", "gevent"),
+        ("ACCESS_TOKEN_EXPIRE_MINUTES", "0"),
+        ("ACCESS_TOKEN_EXPIRE_MINUTES", "-1"),
+        ("ACCESS_TOKEN_EXPIRE_MINUTES", "half"),
+        ("BCRYPT_ROUNDS", "3"),
+        ("CORS_ORIGINS", "localhost:3000"),
+        ("CORS_ORIGINS", "https://app.example.com/"),
+        ("LOG_LEVEL", "loud"),
+        ("RATE_LIMIT_AUTH", "many"),
+        ("RATE_LIMIT_AUTH", "0/minute"),
+        ("MODEL_PROVIDER", "openai"),
+        ("DAILY_TOKEN_BUDGET", "-5"),
+        ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "127.0.0.1"),
+    ],
+)
+def test_a_value_that_cannot_be_right_is_refused_in_one_line_that_names_the_setting(name: str, value: str) -> None:
+    with pytest.raises(SettingError) as refused:
+        load({name: value})
+
+    assert str(refused.value).startswith(f"{name} must ")
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("key", ["", "short", "x" * 31])
+def test_production_refuses_a_weak_key(key: str) -> None:
+    with pytest.raises(SettingError, match="^SECRET_KEY "):
+        load({"APP_ENV": "production", "SECRET_KEY": key})
+
+
+def test_the_server_does_not_start_with_a_wrong_setting() -> None:
+    environ = {"PATH": "/usr/bin:/bin", "BCRYPT_ROUNDS": "many"}
+
+    ended = subprocess.run([sys.executable, "wsgi.py"], cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60)
+
+    assert ended.returncode != 0
+    assert ended.stderr.strip().splitlines() == ["codesherpa: BCRYPT_ROUNDS must be a whole number from 4 to 20"]
+
+
+def test_development_keeps_the_key_that_it_made(tmp_path: Path) -> None:
+    first = kept_secret(tmp_path)
+
+    assert (kept_secret(tmp_path), len(first)) == (first, 64)
+    assert (tmp_path / "secret_key").stat().st_mode & 0o777 == 0o600

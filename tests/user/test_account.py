@@ -1,0 +1,96 @@
+"""Password, sessions, export and deletion of an account."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any
+
+from flask import Flask
+
+from codesherpa.user import export
+from tests.chat.conftest import Scripted, model  # noqa: F401 (a fixture)
+from tests.conftest import Caller
+
+
+def test_a_changed_password_signs_in_and_ends_every_other_session(app: Flask, ada: Caller) -> None:
+    other = Caller(app.test_client(), ada.email)
+
+    answer = ada.put("/user/me/password", json={"current_password": ada.password, "new_password": "another long one"})
+
+    assert (answer.status_code, answer.json["data"]) == (200, None)
+    assert ada.get("/user/me").status_code == 200
+    assert ada.post("/auth/refresh", token=ada.refresh).status_code == 200
+    assert other.get("/user/me").json["data"]["code"] == "token_revoked"
+    assert login_code(ada, ada.password) == 401
+    assert login_code(ada, "another long one") == 200
+
+
+def login_code(caller: Caller, password: str) -> int:
+    return caller.client.post("/api/v1/auth/login", json={"email": caller.email, "password": password}).status_code
+
+
+def test_a_wrong_current_password_is_an_error_of_its_field(ada: Caller) -> None:
+    answer = ada.put("/user/me/password", json={"current_password": "not mine", "new_password": "another long one"})
+
+    assert (answer.status_code, list(answer.json["data"]["errors"])) == (400, ["current_password"])
+    assert login_code(ada, ada.password) == 200
+
+
+def test_sessions_are_listed_and_ended_one_by_one(app: Flask, ada: Caller, bob: Caller) -> None:
+    other = Caller(app.test_client(), ada.email)
+
+    listed = ada.get("/user/me/sessions").json["data"]
+    there = next(one for one in listed["sessions"] if not one["current"])
+
+    assert listed["count"] == 2
+    assert set(there) == {"id", "created_at", "last_used_at", "user_agent", "ip", "current"}
+    assert bob.delete(f"/user/me/sessions/{there['id']}").status_code == 404
+    assert ada.delete(f"/user/me/sessions/{there['id']}").json["data"] is None
+    assert ada.delete(f"/user/me/sessions/{there['id']}").status_code == 404
+    assert other.get("/user/me").json["data"]["code"] == "token_revoked"
+    assert ada.get("/user/me/sessions").json["data"]["count"] == 1
+
+
+def test_the_export_has_everything_of_the_user_and_nothing_of_others(
+    ada: Caller, bob: Caller, model: Scripted, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(export, "CHUNK", 2)
+    for caller in (ada, bob):
+        for number in range(5):
+            caller.post("/agents", json={"name": f"Agent {number} of {caller.email}"})
+            caller.post("/chat", json={"message": f"secret of {caller.email}"})
+        caller.post("/projects", json={"name": "P"})
+
+    answer = ada.get("/user/me/export")
+    data = json.loads(answer.data)["data"]
+
+    assert list(data) == ["user", "sessions", "agents", "projects", "conversations", "chats", "audit"]
+    assert data["user"] == ada.get("/user/me").json["data"]
+    assert [len(data[name]) for name in ("sessions", "agents", "projects", "conversations", "chats")] == [1, 5, 1, 5, 5]
+    assert data["chats"] == ada.get("/chat").json["data"]["chats"]
+    assert [event["action"] for event in data["audit"]] == ["registered", "signed_in"]
+    assert bob.email not in answer.text
+    assert "password" not in answer.text
+
+
+def test_a_deleted_account_is_gone_with_all_that_is_its_own(
+    app: Flask, ada: Caller, bob: Caller, model: Scripted
+) -> None:
+    model.pieces = ["some words", threading.Event()]
+    thread = threading.Thread(target=lambda: ada.post("/chat", json={"message": "hello"}))
+    thread.start()
+    assert model.begun.acquire(timeout=10)
+
+    wrong = ada.delete("/user/me", json={"password": "not mine"})
+    gone = ada.delete("/user/me", json={"password": ada.password})
+    thread.join(20)
+
+    assert (wrong.status_code, list(wrong.json["data"]["errors"])) == (400, ["password"])
+    assert (gone.status_code, gone.json["data"]) == (200, None)
+    assert ada.get("/user/me").json["data"]["code"] == "token_revoked"
+    assert login_code(ada, ada.password) == 401
+    assert not thread.is_alive()
+    assert app.extensions["generations"].live == {}
+    assert Caller(ada.client, ada.email).get("/chat").json["data"]["chats"] == []
+    assert bob.get("/user/me").status_code == 200
