@@ -152,6 +152,7 @@ class ApiBlueprint(Blueprint):
                 result, status = result if isinstance(result, tuple) else (result, status_code)
                 return jsonify(envelope(shape.dump(result) if shape else None, message)), status
 
-            return document(answer)
+            documented: View = document(answer)
+            return documented
 
         return decorate

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 from flask import Flask, current_app
+from flask.cli import with_appcontext
 
 from codesherpa import providers, sherpas
 from codesherpa.chat.reply import Reply
@@ -26,6 +27,7 @@ def register(app: Flask) -> None:
     "--file", "path", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Code to send along."
 )
 @click.option("--language", type=click.Choice(LANGUAGES), default="en", help="What the reply is written in.")
+@with_appcontext
 def chat(message: str, path: Path | None, language: str) -> None:
     """Ask a sherpa and see the reply as it is written; nothing is stored."""
     code = fenced(path) if path else None

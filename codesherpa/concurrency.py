@@ -32,7 +32,8 @@ def offload(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return work(*args, **kwargs)
     from eventlet import tpool
 
-    return tpool.execute(work, *args, **kwargs)
+    done: T = tpool.execute(work, *args, **kwargs)
+    return done
 
 
 def spawn(work: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> threading.Thread:

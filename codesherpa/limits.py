@@ -42,7 +42,7 @@ limiter = Limiter(
     caller,
     default_limits=[lambda: current_app.config["RATE_LIMIT_DEFAULT"]],
     default_limits_exempt_when=off("RATE_LIMIT_DEFAULT"),
-    in_memory_fallback=[half],
+    in_memory_fallback=[half],  # type: ignore[list-item]  # It may be callable, as the others are.
 )
 
 

@@ -20,6 +20,7 @@ from sqlalchemy.engine import make_url
 import config
 from codesherpa import create_app
 from codesherpa.extensions import db
+from tests.scripted import Scripted
 
 POSTGRES = os.environ.get("TEST_DATABASE_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
 REDIS = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/15")
@@ -144,6 +145,14 @@ def client(app: Flask) -> FlaskClient:
 @pytest.fixture
 def runner(app: Flask) -> FlaskCliRunner:
     return app.test_cli_runner()
+
+
+@pytest.fixture
+def model(app: Flask) -> Scripted:
+    """The model that this application speaks to."""
+    scripted = Scripted()
+    app.extensions["provider"] = scripted
+    return scripted
 
 
 class Caller:

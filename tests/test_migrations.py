@@ -11,8 +11,8 @@ from flask_migrate import downgrade, upgrade
 from sqlalchemy import inspect
 
 from codesherpa.extensions import db
-from tests.chat.conftest import Scripted
 from tests.conftest import Caller
+from tests.scripted import Scripted
 
 
 def test_no_model_is_without_its_migration(app: Flask) -> None:

@@ -14,8 +14,8 @@ from sqlalchemy import event
 from codesherpa.api import PREFIX, ApiBlueprint
 from codesherpa.extensions import db
 from codesherpa.user.models import User
-from tests.chat.conftest import Scripted, model  # noqa: F401 (a fixture)
 from tests.conftest import Caller
+from tests.scripted import Scripted
 
 # What each route wants: nothing, a refresh token, or an access token. A new route must be put in its place here.
 PUBLIC = {"POST /auth/register", "POST /auth/login"}

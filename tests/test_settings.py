@@ -61,14 +61,16 @@ def test_a_value_that_cannot_be_right_is_refused_in_one_line_that_names_the_sett
 
 @pytest.mark.parametrize("key", ["", "short", "x" * 31])
 def test_production_refuses_a_weak_key(key: str) -> None:
-    with pytest.raises(SettingError, match="^SECRET_KEY "):
+    with pytest.raises(SettingError, match=r"^SECRET_KEY "):
         load({"APP_ENV": "production", "SECRET_KEY": key})
 
 
 def test_the_server_does_not_start_with_a_wrong_setting() -> None:
     environ = {"PATH": "/usr/bin:/bin", "BCRYPT_ROUNDS": "many"}
 
-    ended = subprocess.run([sys.executable, "wsgi.py"], cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60)
+    ended = subprocess.run(
+        [sys.executable, "wsgi.py"], cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60
+    )
 
     assert ended.returncode != 0
     assert ended.stderr.strip().splitlines() == ["codesherpa: BCRYPT_ROUNDS must be a whole number from 4 to 20"]

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from codesherpa.analysis import brackets, languages
+from codesherpa.analysis.prose import looks_like_python
 from codesherpa.analysis.sources import Source
 
 _HEADER = re.compile(r"\s*(?:async )?(?:def|class|if|elif|while|for|with|except|match)\b")
@@ -77,7 +78,7 @@ def build(source: Source) -> Fragment:
         built, fault, lost = _build_piece(piece, effort)
         rows += built
         unread += lost
-        if fault and (source.added is None or (fault.line in source.added and not _torn(fault))):
+        if fault and (source.added is None or _is_sure(fault, lines, source.added, lost)):
             faults.append(fault)
     tree = languages.parse(_join(rows))
     return _fragment(rows, tree, min(faults, key=lambda fault: fault.line, default=None), unread)
@@ -150,9 +151,10 @@ def _build_piece(piece: list[_Row], effort: _Effort) -> tuple[list[_Row], Fault 
     return mended, fault, unread
 
 
-def _torn(fault: Fault) -> bool:
-    """Tell a fault that the lines around a hunk may mend."""
-    return any(sign in fault.message for sign in (*_TORN, DEEP))
+def _is_sure(fault: Fault, lines: dict[int, str], added: frozenset[int], lost: Sequence[int]) -> bool:
+    """Tell whether an added line itself is wrong: not torn, no words of a docstring, alone in not parsing."""
+    torn = any(sign in fault.message for sign in (*_TORN, DEEP))
+    return fault.line in added and not torn and list(lost) == [fault.line] and looks_like_python(lines[fault.line])
 
 
 def _surroundings(piece: list[_Row]) -> Iterator[list[_Row]]:

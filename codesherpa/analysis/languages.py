@@ -9,8 +9,8 @@ import warnings
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
-from pygments.lexers import find_lexer_class_by_name, find_lexer_class_for_filename  # type: ignore[import-untyped]
-from pygments.util import ClassNotFound  # type: ignore[import-untyped]
+from pygments.lexers import find_lexer_class_by_name, find_lexer_class_for_filename
+from pygments.util import ClassNotFound
 
 # Names that people use and Pygments does not know, and names that it takes for something rarer.
 _TAGS = {

@@ -10,7 +10,7 @@ from typing import Literal
 
 from codesherpa.analysis import fixes, fragment, ruff
 from codesherpa.analysis.fragment import Fragment
-from codesherpa.analysis.lines import split
+from codesherpa.analysis.lines import indent, split
 from codesherpa.analysis.ruff import Diagnostic
 from codesherpa.analysis.rules import IN_TESTS, NO_SECRET, ORDER, RULES, SEVERITIES, Rule, Severity
 from codesherpa.analysis.sources import Source
@@ -193,7 +193,7 @@ def _words(found: Diagnostic, rows: Sequence[str]) -> dict[str, str]:
 
 def _fits(rule: Rule, finding: Finding, source: Source, line: int) -> bool:
     """Tell whether a rule that guesses by names guesses well here, and whether it holds for tests."""
-    if rule.tests == "" and IN_TESTS.search(source.file):
+    if (rule.tests == "" and IN_TESTS.search(source.file)) or (rule.block and not _sees_end(source, line)):
         return False
     if rule.fault == "secret":
         return not any(NO_SECRET.search(name) for name in _QUOTED.findall(finding.issue))
@@ -201,6 +201,15 @@ def _fits(rule: Rule, finding: Finding, source: Source, line: int) -> bool:
         return True
     around = " ".join(source.lines.get(number, "")[:200] for number in range(line - 6, line + 2))
     return bool(re.search(rule.near, around, re.IGNORECASE))
+
+
+def _sees_end(source: Source, line: int) -> bool:
+    """Tell whether the block that begins on a line ends in what is known."""
+    margin = indent(source.lines[line])
+    while not source.whole and (after := source.lines.get(line := line + 1)) is not None:
+        if after.strip() and indent(after) <= margin:
+            return True
+    return source.whole
 
 
 def _once(found: Iterable[Finding]) -> list[Finding]:

@@ -71,6 +71,11 @@ def _is_strong(line: str) -> bool:
     return bool(_SURE.match(line)) or (bool(_MAYBE.match(line.lstrip())) and _is_python(line.strip()))
 
 
+def looks_like_python(line: str) -> bool:
+    """Tell a line that is meant as Python, right or wrong, from words, such as those of a docstring."""
+    return bool(_SURE.match(line) or _MAYBE.match(line.lstrip())) and not _WORDS.match(line.strip())
+
+
 def _is_python(line: str) -> bool:
     """Tell whether one line, of a block or alone, parses."""
     if line.startswith(("elif", "case")):

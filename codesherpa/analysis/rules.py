@@ -22,6 +22,7 @@ class Rule:
     fault: str = ""
     security: bool = False
     whole: bool = False
+    block: bool = False
     calm_issue: str = ""
     near: str = ""
     tests: Severity | Literal[""] | None = None

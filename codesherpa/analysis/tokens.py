@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pygments.lexers import find_lexer_class_by_name  # type: ignore[import-untyped]
-from pygments.token import Comment, Keyword, Name, String, Token, _TokenType  # type: ignore[import-untyped]
+from pygments.lexers import find_lexer_class_by_name
+from pygments.token import Comment, Keyword, Name, String, Token, _TokenType
 
 from codesherpa.analysis.sources import Source
 

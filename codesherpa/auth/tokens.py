@@ -86,8 +86,8 @@ def identify(token: str) -> tuple[AuthSession, datetime]:
 @jwt.user_lookup_loader
 def user_of(_header: dict[str, Any], claims: dict[str, Any]) -> User:
     """Find who holds a token. A refresh token that is spent passes here: the rotation judges it."""
-    g.auth_session = session_of(claims)
-    return g.auth_session.user
+    g.auth_session = session = session_of(claims)
+    return session.user
 
 
 def session_of(claims: dict[str, Any]) -> AuthSession:

@@ -53,7 +53,7 @@ def taking(shape: type[Schema], message: str) -> Callable[[Callable[..., Any]], 
             try:
                 user = self.user()
                 return envelope(handle(self, user, schema.load(only_object(payload))), message)
-            except Exception as fault:
+            except Exception as fault:  # noqa: BLE001 (kind_of logs what has no name)
                 return refuse(kind_of(fault))
             finally:
                 db.session.remove()

@@ -191,8 +191,8 @@ def retry(user: User, id: int) -> Chat:
     chat = find(user, id)
     if not chat.has_ended:
         raise Conflict("This reply is still being written.")
-    beside: dict[str, Any] = {"conversation_id": chat.conversation_id, "agent_id": chat.agent_id, "project_id": chat.project_id}
-    return submit(user, chat.message, code_context=chat.code_context, **beside)[0]
+    names = ("code_context", "conversation_id", "agent_id", "project_id")
+    return submit(user, chat.message, **{name: getattr(chat, name) for name in names})[0]
 
 
 def answer_again(user: User, id: int) -> Chat:

@@ -70,8 +70,10 @@ def _lint(found: Iterable[Source]) -> tuple[tuple[Finding, ...], bool]:
     told: list[Finding] = []
     give_up = time.monotonic() + PATIENCE
     for source in found:
+        if (left := give_up - time.monotonic()) <= 0:
+            return tuple(told), False
         try:
-            told += lint.lint(source, timeout=max(give_up - time.monotonic(), 0.01))
+            told += lint.lint(source, timeout=left)
         except LintError as fault:
             log.warning("evidence is incomplete", reason=str(fault))
             return tuple(told), False

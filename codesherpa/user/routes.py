@@ -18,7 +18,8 @@ class Me(MethodView):
     @blueprint.response(200, schemas.User, message="This is you.")
     def get(self) -> User:
         """Show the signed-in user."""
-        return current_user
+        user: User = current_user
+        return user
 
     @blueprint.arguments(schemas.Profile)
     @blueprint.response(200, schemas.User, message="Your account has been changed.")

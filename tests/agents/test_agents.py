@@ -24,7 +24,14 @@ def test_a_name_is_enough_for_an_agent(ada: Caller) -> None:
 
 
 def test_null_clears_what_may_be_empty_and_is_an_error_elsewhere(ada: Caller) -> None:
-    values = {"name": "R", "description": "d", "system_prompt": "s", "model_id": "m", "temperature": 0.5, "max_tokens": 9}
+    values = {
+        "name": "R",
+        "description": "d",
+        "system_prompt": "s",
+        "model_id": "m",
+        "temperature": 0.5,
+        "max_tokens": 9,
+    }
     id = ada.post("/agents", json=values).json["data"]["id"]
     clearable = {name: None for name in values if name != "name"}
 
@@ -74,7 +81,8 @@ def test_a_list_has_pages_newest_first_and_a_total(ada: Caller) -> None:
 
 
 @pytest.mark.parametrize(
-    ("q", "found"), [("CODE", ["Code 100%"]), ("100%", ["Code 100%"]), ("0%", ["Code 100%"]), ("_", ["a_b"]), ("élan", ["ÉLAN"])]
+    ("q", "found"),
+    [("CODE", ["Code 100%"]), ("100%", ["Code 100%"]), ("0%", ["Code 100%"]), ("_", ["a_b"]), ("élan", ["ÉLAN"])],
 )
 def test_a_search_ignores_case_and_takes_signs_as_letters(ada: Caller, q: str, found: list[str]) -> None:
     for name in ("Code 100%", "a_b", "axb", "ÉLAN"):

@@ -11,8 +11,8 @@ from flask import Flask
 
 from codesherpa.errors import ModelError, ModelThrottled, ModelTimeout, ModelUnavailable
 from codesherpa.providers.interface import End, Usage
-from tests.chat.conftest import Scripted
 from tests.conftest import Caller
+from tests.scripted import Scripted
 
 FIELDS = {
     "id", "user_id", "conversation_id", "agent_id", "project_id", "message", "code_context", "response", "result",
@@ -193,7 +193,14 @@ def test_the_oldest_turns_go_first_when_the_window_is_full(ada: Caller, model: S
 
 
 def test_an_agent_decides_who_answers_and_how(ada: Caller, model: Scripted) -> None:
-    agent = {"name": "R", "kind": "general", "system_prompt": "Rhyme.", "model_id": "m-9", "temperature": 0.5, "max_tokens": 7}
+    agent = {
+        "name": "R",
+        "kind": "general",
+        "system_prompt": "Rhyme.",
+        "model_id": "m-9",
+        "temperature": 0.5,
+        "max_tokens": 7,
+    }
     agent_id = ada.post("/agents", json=agent).json["data"]["id"]
     project_id = ada.post("/projects", json={"name": "P", "instructions": "Use tabs."}).json["data"]["id"]
 

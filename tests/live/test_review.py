@@ -9,7 +9,7 @@ import pytest
 
 from tests.live.conftest import Browser, Server
 
-FAULTY = '''\
+FAULTY = """\
 import subprocess
 from datetime import datetime
 
@@ -28,7 +28,7 @@ def compute(expression):
         return eval(input(expression))
     except:
         return datetime.now()
-'''
+"""
 FAULTS = {
     "mutable": 5,
     "shell": 11,
@@ -132,7 +132,11 @@ def test_a_payload_that_is_not_right_is_refused_and_the_socket_lives_on(
     tab.emit("message", payload, silent=True)
     told = tab.until("error")["payload"]
 
-    assert (answer["success"], answer["data"]["code"], list(answer["data"]["errors"])) == (False, "validation_error", [field])
+    assert (answer["success"], answer["data"]["code"], list(answer["data"]["errors"])) == (
+        False,
+        "validation_error",
+        [field],
+    )
     assert (told["type"], told["code"], list(told["errors"])) == ("error", "validation_error", [field])
     assert len(tab.payloads("error")) == 1
     assert tab.ask("message", {"message": "hello"})["success"]

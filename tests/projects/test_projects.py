@@ -29,4 +29,6 @@ def test_a_repository_is_written_as_owner_and_name(ada: Caller, repository: str)
 def test_somebody_elses_project_is_not_found(ada: Caller, bob: Caller) -> None:
     id = ada.post("/projects", json={"name": "x"}).json["data"]["id"]
 
-    assert [bob.call(method, f"/projects/{id}", json={}).status_code for method in ("GET", "PUT", "DELETE")] == [404] * 3
+    assert [bob.call(method, f"/projects/{id}", json={}).status_code for method in ("GET", "PUT", "DELETE")] == [
+        404
+    ] * 3

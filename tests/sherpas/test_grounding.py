@@ -11,9 +11,19 @@ from codesherpa.sherpas.grounding import Ground, quotes
 from tests.sherpas.answers import CODE, DIFF
 
 CART = read("Review", DIFF).sources
-FILES = read(
-    "Review\n```python shop/cart.py\nimport os\nos.system(x)\n```\n```python util/text.py\nimport re\n\ny = eval(x)\n```"
-).sources
+BLOCKS = """\
+Review
+```python shop/cart.py
+import os
+os.system(x)
+```
+```python util/text.py
+import re
+
+y = eval(x)
+```
+"""
+FILES = read(BLOCKS).sources
 
 
 def place(

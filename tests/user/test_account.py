@@ -9,8 +9,8 @@ from typing import Any
 from flask import Flask
 
 from codesherpa.user import export
-from tests.chat.conftest import Scripted, model  # noqa: F401 (a fixture)
 from tests.conftest import Caller
+from tests.scripted import Scripted
 
 
 def test_a_changed_password_signs_in_and_ends_every_other_session(app: Flask, ada: Caller) -> None:

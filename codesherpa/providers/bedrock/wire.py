@@ -113,11 +113,11 @@ class _Tapped:
             call.attach(self.sock)
 
 
-class _Connection(_Tapped, AWSHTTPConnection):  # type: ignore[misc]
+class _Connection(_Tapped, AWSHTTPConnection):
     pass
 
 
-class _SecureConnection(_Tapped, AWSHTTPSConnection):  # type: ignore[misc]
+class _SecureConnection(_Tapped, AWSHTTPSConnection):
     pass
 
 
@@ -130,11 +130,11 @@ class _Releasing:
         super()._put_conn(connection)  # type: ignore[misc]
 
 
-class _Pool(_Releasing, AWSHTTPConnectionPool):  # type: ignore[misc]
+class _Pool(_Releasing, AWSHTTPConnectionPool):
     ConnectionCls = _Connection
 
 
-class _SecurePool(_Releasing, AWSHTTPSConnectionPool):  # type: ignore[misc]
+class _SecurePool(_Releasing, AWSHTTPSConnectionPool):
     ConnectionCls = _SecureConnection
 
 

@@ -6,9 +6,6 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-import pytest
-from flask import Flask
-
 from codesherpa.concurrency import Cancellation
 from codesherpa.errors import ModelFault
 from codesherpa.extensions import db
@@ -50,11 +47,3 @@ class Scripted:
                 yield End("cancelled", Usage(10, 1, estimated=True))
                 return
         yield self.end
-
-
-@pytest.fixture
-def model(app: Flask) -> Scripted:
-    """The model that this application speaks to."""
-    scripted = Scripted()
-    app.extensions["provider"] = scripted
-    return scripted

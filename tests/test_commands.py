@@ -1,0 +1,38 @@
+"""The flask commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flask.testing import FlaskCliRunner
+
+
+def test_a_reply_is_printed_in_the_terminal(runner: FlaskCliRunner, tmp_path: Path) -> None:
+    code = tmp_path / "app.py"
+    code.write_text("def add(item, items=[]):\n    return eval(item)\n")
+
+    shown = runner.invoke(args=["chat", "review this", "--file", str(code)])
+
+    assert shown.exit_code == 0
+    assert "`app.py:1`" in shown.output
+    assert "`app.py:2`" in shown.output
+
+
+def test_code_that_does_not_parse_is_told_where(runner: FlaskCliRunner, tmp_path: Path) -> None:
+    code = tmp_path / "app.py"
+    code.write_text("x = 1\ndef f(:\n")
+
+    shown = runner.invoke(args=["chat", "review this", "--file", str(code)])
+
+    assert "line 2" in shown.output
+
+
+def test_a_file_that_is_no_text_is_refused(runner: FlaskCliRunner, tmp_path: Path) -> None:
+    binary = tmp_path / "app.pyc"
+    binary.write_bytes(b"\xff\xfe\x00\x01")
+
+    shown = runner.invoke(args=["chat", "review this", "--file", str(binary)])
+
+    assert shown.exit_code == 2
+    assert "is not a text file" in shown.output
+    assert "Traceback" not in shown.output
