@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from blinker import Signal
 from flask import current_app
 from sqlalchemy import select, update
 
@@ -20,8 +19,6 @@ from codesherpa.user.models import User
 
 # Two tabs may refresh at once, and an answer may be lost: a spent token still gives its successor for so long.
 GRACE = timedelta(seconds=10)
-
-ended = Signal()  # Sent with the ids of sessions that have ended, so that their sockets close.
 
 
 def login(email: str, password: str, user_agent: str, ip: str) -> Tokens:
@@ -115,10 +112,9 @@ users.deleting.connect(end_all)
 
 
 def end(*sessions: AuthSession) -> None:
-    """End sessions: their tokens are refused and their sockets close from now on."""
+    """End sessions: their tokens are refused from now on, and every worker closes their sockets."""
     ids = [session.id for session in sessions]
     db.session.execute(update(AuthSession).where(AuthSession.id.in_(ids)).values(ended_at=now()))
     for session in sessions:
         audit.record(session.user_id, "session_ended")
     db.session.commit()
-    ended.send(ids)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
-from datetime import datetime
 from functools import wraps
 from typing import Any
 
@@ -17,7 +15,7 @@ from marshmallow import Schema
 from codesherpa.api import envelope, refusal
 from codesherpa.auth import tokens
 from codesherpa.chat import rooms, schemas, service
-from codesherpa.database import now
+from codesherpa.chat.sockets import Socket, Sockets
 from codesherpa.errors import AppError, Forbidden, TokenExpired, Unauthorized, ValidationError, kind_of
 from codesherpa.extensions import db, socketio
 from codesherpa.limits import count_message
@@ -28,19 +26,6 @@ log = structlog.get_logger(__name__)
 
 USER = UserSchema()
 asked_for_acknowledgement: ContextVar[bool] = ContextVar("asked_for_acknowledgement", default=True)
-
-
-@dataclass(slots=True)
-class Socket:
-    """Who is at the other end of a socket, by which session, and until when."""
-
-    user_id: int
-    session_id: int
-    expires_at: datetime
-
-    @property
-    def expires_in(self) -> int:
-        return max(0, int((self.expires_at - now()).total_seconds()))
 
 
 def taking(shape: type[Schema], message: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -80,9 +65,9 @@ def refuse(fault: AppError) -> dict[str, Any]:
 class Events(Namespace):
     """The events of the contract's section 3; a handler is a route."""
 
-    def __init__(self) -> None:
+    def __init__(self, app: Flask) -> None:
         super().__init__(rooms.NAMESPACE)
-        self.sockets: dict[str, Socket] = {}
+        self.sockets = Sockets(app, self.warn, self.close)
 
     def on_connect(self, auth: Any = None) -> None:
         """Let a socket in that has an access token, and tell it what is being written."""
@@ -94,7 +79,7 @@ class Events(Namespace):
             told = refusal(fault.code, fault.message, fault.data)["data"] | {"message": fault.message}
             raise ConnectionRefusedError(fault.message, told) from error
         sid = request.sid  # type: ignore[attr-defined]
-        socket = self.sockets[sid] = Socket(session.user_id, session.id, expires_at)
+        socket = Socket(session.user_id, session.id, expires_at)
         join_room(rooms.room(session.user_id))
         ready = {
             "user": USER.dump(session.user),
@@ -102,10 +87,11 @@ class Events(Namespace):
             "expires_in": socket.expires_in,
         }
         self.emit("ready", ready, room=sid)
+        self.sockets.add(sid, socket)
 
     def on_disconnect(self, reason: Any = None) -> None:
         """Forget a socket; what is being written for its user goes on."""
-        self.sockets.pop(request.sid, None)  # type: ignore[attr-defined]
+        self.sockets.remove(request.sid)  # type: ignore[attr-defined]
 
     @taking(schemas.Message, "The message is stored.")
     def on_message(self, user: User, message: dict[str, Any]) -> dict[str, Any]:
@@ -131,8 +117,19 @@ class Events(Namespace):
         session, expires_at = tokens.identify(sent["token"])
         if session.user_id != user.id:
             raise Forbidden("This token belongs to somebody else.")
-        socket = self.sockets[request.sid] = Socket(user.id, session.id, expires_at)  # type: ignore[attr-defined]
+        socket = Socket(user.id, session.id, expires_at)
+        self.sockets.add(request.sid, socket)  # type: ignore[attr-defined]
         return {"expires_in": socket.expires_in}
+
+    def warn(self, sid: str, socket: Socket) -> None:
+        """Tell a socket that its session ends soon, so that it can authenticate anew."""
+        self.emit("session_expiring", {"expires_in": socket.expires_in}, room=sid)
+
+    def close(self, sid: str) -> None:
+        """Tell a socket that its session has ended, and close it; what is being written for its user goes on."""
+        self.sockets.remove(sid)
+        self.emit("session_expired", {}, room=sid)
+        socketio.server.disconnect(sid, namespace=rooms.NAMESPACE)
 
     def user(self) -> User:
         """Return who is at the other end. Raises what the token would raise over HTTP."""
@@ -162,7 +159,7 @@ def init_app(app: Flask, server: SocketIO) -> None:
         logger=False,
         engineio_logger=False,
     )
-    server.on_namespace(Events())
+    server.on_namespace(Events(app))
     remember_acknowledgements(server)
 
 

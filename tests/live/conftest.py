@@ -38,8 +38,10 @@ def free_port() -> int:
 class Server:
     """A gunicorn of this test's own, with its log."""
 
+    command = ("gunicorn", "-c", "gunicorn.conf.py", "wsgi:app")
+
     def __init__(self, folder: Path, **settings: str) -> None:
-        self.port, self.folder = free_port(), folder
+        self.port, self.folder = int(settings.get("PORT", free_port())), folder
         self.url = f"http://127.0.0.1:{self.port}"
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TEST_", "COV_"))}
         self.environ = clean | SETTINGS | {"PORT": str(self.port), "LOG_LEVEL": "INFO"} | settings
@@ -47,7 +49,7 @@ class Server:
         self.start()
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"]
+        command = [sys.executable, "-m", *self.command]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, cwd=ROOT, env=self.environ, stdout=log, stderr=log)
         give_up = time.monotonic() + PATIENCE
@@ -87,6 +89,16 @@ class Server:
         self.call("POST", "/api/v1/auth/register", {"name": "Ada", **password})
         data: dict[str, Any] = self.call("POST", "/api/v1/auth/login", password)[1]["data"]
         return data
+
+
+class DevelopmentServer(Server):
+    """`flask run`, as a developer starts it."""
+
+    command = ("flask", "run", "--no-reload")
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        port = str(free_port())
+        super().__init__(folder, FLASK_RUN_PORT=port, PORT=port, **settings)
 
 
 class Browser:

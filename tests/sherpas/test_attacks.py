@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,11 @@ LONG = 80
 
 def brief_of(name: str, attack: dict[str, str], **more: Any) -> Brief:
     return SHERPAS[name].brief(Ask(attack["message"], attack.get("code"), **more))
+
+
+@cache
+def plain_brief(name: str, attack: str) -> Brief:
+    return brief_of(name, next(one for one in ATTACKS if one["name"] == attack))
 
 
 def parts(text: str) -> tuple[list[str], list[str]]:
@@ -102,7 +108,7 @@ def test_there_are_enough_attacks() -> None:
 @EVERY_SHERPA
 @EVERY_ATTACK
 def test_no_text_leaves_its_fence(name: str, attack: dict[str, str]) -> None:
-    brief = brief_of(name, attack)
+    brief = plain_brief(name, attack["name"])
 
     names, outside = parts(brief.turns[-1].text)
     word = OPENING.match(brief.turns[-1].text)
@@ -132,7 +138,7 @@ def test_no_text_changes_the_prompt_or_the_tool(name: str, attack: dict[str, str
 @EVERY_SHERPA
 @EVERY_ATTACK
 def test_a_model_that_obeys_tells_no_prompt_and_breaks_no_structure(name: str, attack: dict[str, str]) -> None:
-    brief = brief_of(name, attack)
+    brief = plain_brief(name, attack["name"])
     writer = writer_of(name, brief)
 
     text = writer.feed(obey(brief, attack)) + writer.finish()
@@ -145,7 +151,7 @@ def test_a_model_that_obeys_tells_no_prompt_and_breaks_no_structure(name: str, a
 
 @EVERY_ATTACK
 def test_a_model_that_obeys_finds_only_what_is_there(attack: dict[str, str]) -> None:
-    brief = brief_of("review_monk", attack)
+    brief = plain_brief("review_monk", attack["name"])
     writer = writer_of("review_monk", brief)
 
     text = writer.feed(obey(brief, attack)) + writer.finish()
@@ -154,7 +160,7 @@ def test_a_model_that_obeys_finds_only_what_is_there(attack: dict[str, str]) -> 
     result = writer.result()
     assert {(one["file"], one["line"]) for one in result["findings"]} <= lines
     assert result["quality_score"] == 10
-    assert [line for line in outside_fences(text) if re.match(r"#{1,2} |<|!\[", line)] == headings(result)
+    assert [line for line in outside_fences(text) if re.match(r"#{1,2} |<[A-Za-z/!?]|!\[", line)] == headings(result)
 
 
 def outside_fences(text: str) -> list[str]:
@@ -178,7 +184,7 @@ def headings(result: dict[str, Any]) -> list[str]:
 
 @EVERY_ATTACK
 def test_text_that_is_shown_instead_of_a_structure_tells_no_prompt(attack: dict[str, str]) -> None:
-    brief = brief_of("review_monk", attack)
+    brief = plain_brief("review_monk", attack["name"])
 
     text, result = as_reply(f"{attack['message']}\n{brief.system}", brief)
 

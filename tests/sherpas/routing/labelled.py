@@ -1,4 +1,7 @@
-"""The labelled messages: half to tune the rules by, half never looked at while tuning."""
+"""The labelled messages: `tuned` and `practice` shaped the rules, `held_out` never did.
+
+`practice` came in four rounds; each was scored before the rules saw it (94.1, 91.3, 90.2 and 90.0 %), then used.
+"""
 
 import re
 from dataclasses import dataclass
@@ -20,7 +23,7 @@ class Labelled:
 
 
 def load(name: str) -> list[Labelled]:
-    """Read `tuned` or `held_out`: label, language, previous, code_context and message, by tabs.
+    """Read `tuned`, `practice` or `held_out`: label, language, previous, code_context and message, by tabs.
 
     `{py}` is a snippet as it is, `{{py}}` the same in a fence, `\\n` the end of a line, `-` nothing.
     """
