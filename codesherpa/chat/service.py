@@ -76,17 +76,17 @@ def submit(user: User, message: str, client_message_id: str | None = None, **bes
     The same `client_message_id` gives the first chat again, whatever else is sent. `beside` may name
     code_context, conversation_id, session_id, agent_id and project_id. Raises NotFound and Conflict.
     """
-    if client_message_id and (first := sent_before(user, client_message_id)):
-        return first, False
-    try:
-        chat = store(user, message, client_message_id, **beside)
-    except IntegrityError as error:
-        db.session.rollback()
+    for _ in range(2):  # Another may make the same message or conversation first; then it is there to be found.
         if client_message_id and (first := sent_before(user, client_message_id)):
             return first, False
-        raise Conflict("What this message belongs to has just changed. Send it again.") from error
-    generation.dispatch(user.id)
-    return chat, True
+        try:
+            chat = store(user, message, client_message_id, **beside)
+        except IntegrityError:
+            db.session.rollback()
+        else:
+            generation.dispatch(user.id)
+            return chat, True
+    raise Conflict("What this message belongs to has just changed. Send it again.")
 
 
 def sent_before(user: User, client_message_id: str) -> Chat | None:
