@@ -8,18 +8,16 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 
 import structlog
 from flask import Flask, current_app, g
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import select, update
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import aliased
 
 from codesherpa import providers, sherpas
 from codesherpa.agents.models import Agent
-from codesherpa.chat import history, rooms
-from codesherpa.chat.models import ACTIVE, Chat
+from codesherpa.chat import history, leases, rooms
+from codesherpa.chat.models import Chat
 from codesherpa.chat.reply import Outcome, Reply
 from codesherpa.chat.stream import Stream, Streams, Unsaved
 from codesherpa.concurrency import Cancellation, spawn
@@ -31,9 +29,7 @@ from codesherpa.sherpas import router
 from codesherpa.sherpas.interface import Ask, Routing, Sherpa
 from codesherpa.user.models import User
 
-LEASE = timedelta(seconds=15)
 SWEEP = 4.0  # Seconds between two looks for what a dead worker left; also how often leases are renewed.
-INTERRUPTED = {"code": "interrupted", "message": "The server went away while it wrote this. You can ask again."}
 BROKEN = {"code": "internal_error", "message": "Something went wrong on our side. You can ask again."}
 
 log = structlog.get_logger(__name__)
@@ -91,31 +87,10 @@ def dispatch(user_id: int) -> None:
     """Start as many of a user's pending replies as may be written at once."""
     process = here()
     start_sweeping()
-    for chat_id in claim(user_id):
+    for chat_id in leases.claim(user_id, process.owner):
         cancellation = Cancellation()
         process.live[chat_id] = Live(cancellation, process.streams.open(chat_id, user_id))
         spawn(write, process.app, chat_id)
-
-
-def claim(user_id: int) -> list[int]:
-    """Take leases on pending replies of a user: the oldest of each conversation, up to the limit for a user."""
-    # The user's row is the lock that two workers meet at; SQLite has only one writer anyway.
-    db.session.execute(select(User.id).where(User.id == user_id).with_for_update())
-    mine = (Chat.user_id == user_id, Chat.status.in_(ACTIVE))
-    writing = db.session.scalar(select(func.count(Chat.id)).where(*mine, Chat.lease_owner.is_not(None))) or 0
-    earlier = aliased(Chat)
-    in_turn = ~(
-        select(earlier.id)
-        .where(earlier.conversation_id == Chat.conversation_id, earlier.id < Chat.id, earlier.status.in_(ACTIVE))
-        .exists()
-    )
-    free = current_app.config["MAX_GENERATIONS_PER_USER"] - writing
-    pending = select(Chat.id).where(*mine, Chat.lease_owner.is_(None), in_turn).order_by(Chat.id).limit(max(free, 0))
-    ids = list(db.session.scalars(pending))
-    lease = {"lease_owner": here().owner, "lease_expires_at": now() + LEASE}
-    db.session.execute(update(Chat).where(Chat.id.in_(ids)).values(lease))
-    db.session.commit()
-    return ids
 
 
 def write(app: Flask, chat_id: int) -> None:
@@ -264,6 +239,14 @@ def stop(chat: Chat) -> None:
         rooms.tell_end(ended)
 
 
+def quiet(*chats: Chat) -> None:
+    """Stop what is being written of these chats."""
+    db.session.commit()
+    for chat in chats:
+        if not chat.has_ended:
+            stop(chat)
+
+
 @contextmanager
 def awaiting(chat_id: int) -> Iterator[threading.Event]:
     """Give an event that is set when a reply of this process ends."""
@@ -290,41 +273,17 @@ def sweep_until_closed(process: Generations) -> None:
     while not process.closed.wait(SWEEP):
         try:
             with process.app.app_context():
-                renew(process)
+                leases.renew(process.owner, list(process.live))
                 sweep()
         except Exception:  # The database may be away for a while; this goes on.
             log.exception("sweep failed")
 
 
-def renew(process: Generations) -> None:
-    """Renew the leases on what is being written here."""
-    if ids := list(process.live):
-        mine = update(Chat).where(Chat.id.in_(ids), Chat.lease_owner == process.owner)
-        db.session.execute(mine.values(lease_expires_at=now() + LEASE))
-        db.session.commit()
-
-
 def sweep() -> None:
     """Mark what a dead worker was writing as interrupted, and take up what it had not begun."""
-    with reading():
-        lost = or_(Chat.lease_owner.is_(None), Chat.lease_expires_at < now())
-        left = db.session.execute(select(Chat.id, Chat.user_id).where(Chat.status.in_(ACTIVE), lost)).all()
-        db.session.commit()
+    left = leases.left_behind()
     for chat_id, _ in left:
-        interrupt(chat_id)
+        if (ended := leases.interrupt(chat_id)) is not None:
+            rooms.tell_end(ended)
     for user_id in {user_id for _, user_id in left}:
         dispatch(user_id)
-
-
-def interrupt(chat_id: int) -> None:
-    """End a reply whose lease ran out, with the text that was saved; one not begun is free to be taken again."""
-    dead = (Chat.id == chat_id, Chat.lease_expires_at < now())
-    free = {"lease_owner": None, "lease_expires_at": None}
-    db.session.execute(update(Chat).where(*dead, Chat.status == "pending").values(free))
-    ending = {"status": "interrupted", "error": INTERRUPTED, "completed_at": now()}
-    ended = db.session.scalar(
-        update(Chat).where(*dead, Chat.status == "streaming").values(free | ending).returning(Chat)
-    )
-    db.session.commit()
-    if ended is not None:
-        rooms.tell_end(ended)

@@ -6,7 +6,7 @@ from flask.views import MethodView
 from flask_jwt_extended import current_user
 
 from codesherpa.api import ApiBlueprint
-from codesherpa.chat import models, schemas, service
+from codesherpa.chat import conversations, models, schemas, service
 from codesherpa.paging import Page, PageArguments
 from codesherpa.schema import enveloped
 
@@ -63,7 +63,7 @@ class Conversations(MethodView):
     @blueprint.response(200, schemas.ConversationPage, message="Your conversations.")
     def get(self, wanted: dict[str, Any]) -> Page:
         """List your conversations, the one with the last chat first."""
-        return service.conversations(current_user, **wanted)
+        return conversations.list(current_user, **wanted)
 
 
 @blueprint.route("/conversations/<id:id>")
@@ -71,15 +71,15 @@ class OneConversation(MethodView):
     @blueprint.response(200, schemas.Conversation, message="The conversation.")
     def get(self, id: int) -> models.Conversation:
         """Show a conversation."""
-        return service.find_conversation(current_user, id)
+        return conversations.find(current_user, id)
 
     @blueprint.arguments(schemas.ConversationChanges)
     @blueprint.response(200, schemas.Conversation, message="The conversation has been changed.")
     def put(self, changes: dict[str, Any], id: int) -> models.Conversation:
         """Change a conversation's title."""
-        return service.change_conversation(current_user, id, changes)
+        return conversations.change(current_user, id, changes)
 
     @blueprint.response(200, message="The conversation has been deleted.")
     def delete(self, id: int) -> None:
         """Delete a conversation with its chats."""
-        service.delete_conversation(current_user, id)
+        conversations.delete(current_user, id)

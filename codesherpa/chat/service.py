@@ -8,16 +8,14 @@ from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import undefer
 
 from codesherpa.agents import service as agents
-from codesherpa.chat import generation, rooms, stream
+from codesherpa.chat import conversations, generation, rooms, stream
 from codesherpa.chat.models import ACTIVE, Chat, Conversation
 from codesherpa.database import now
 from codesherpa.errors import BY_CODE, AppError, Conflict, ModelTimeout, NotFound
 from codesherpa.extensions import db
 from codesherpa.observability import request_id
-from codesherpa.paging import Page, paged
 from codesherpa.projects import service as projects
 from codesherpa.user import service as users
 from codesherpa.user.models import User
@@ -44,15 +42,6 @@ def find(user: User, id: int) -> Chat:
     found = db.session.scalar(select(Chat).where(Chat.id == id, Chat.user_id == user.id))
     if found is None:
         raise NotFound("There is no such chat.")
-    return found
-
-
-def find_conversation(user: User, id: int) -> Conversation:
-    """Return a user's own conversation. Raises NotFound, for somebody else's too."""
-    mine = select(Conversation).where(Conversation.id == id, Conversation.user_id == user.id)
-    found = db.session.scalar(mine.options(undefer(Conversation.chat_count)))
-    if found is None:
-        raise NotFound("There is no such conversation.")
     return found
 
 
@@ -111,7 +100,7 @@ def store(
         raise Conflict("This agent is inactive.")
     if project_id:
         projects.find(user, project_id)
-    conversation = talk(user, conversation_id, session_id)
+    conversation = conversations.named(user, conversation_id, session_id)
     if conversation is None:
         title = message.strip()[:TITLE]
         conversation = Conversation(
@@ -133,16 +122,6 @@ def store(
     db.session.add(chat)
     db.session.commit()
     return chat
-
-
-def talk(user: User, conversation_id: int | None, session_id: str | None) -> Conversation | None:
-    """Return the conversation that a message names, None where it begins one."""
-    if conversation_id:
-        return find_conversation(user, conversation_id)
-    if session_id:
-        mine = select(Conversation).where(Conversation.user_id == user.id, Conversation.session_key == session_id)
-        return db.session.scalar(mine)
-    return None
 
 
 def answer(user: User, **message: Any) -> tuple[Chat, bool]:
@@ -227,48 +206,15 @@ def active(user: User) -> list[dict[str, int]]:
 
 def delete(user: User, id: int) -> None:
     """Delete a chat; a reply that is being written is stopped first. Raises NotFound."""
-    quiet(find(user, id))
+    generation.quiet(find(user, id))
     db.session.delete(find(user, id))
     db.session.commit()
-
-
-def quiet(*chats: Chat) -> None:
-    """Stop what is being written of these chats."""
-    db.session.commit()
-    for chat in chats:
-        if not chat.has_ended:
-            generation.stop(chat)
 
 
 @users.deleting.connect
 def quiet_all(user: User) -> None:
     """Stop all that is being written for a user whose account goes."""
-    quiet(*db.session.scalars(select(Chat).where(Chat.user_id == user.id, Chat.status.in_(ACTIVE))).all())
-
-
-def conversations(user: User, page: int, page_size: int, q: str = "") -> Page:
-    """Return a page of a user's conversations whose title contains `q`, the one with the last chat first."""
-    statement = select(Conversation).where(Conversation.user_id == user.id).options(undefer(Conversation.chat_count))
-    if q:
-        statement = statement.where(Conversation.title.icontains(q, autoescape=True))
-    return paged(statement.order_by(Conversation.last_chat_at.desc(), Conversation.id.desc()), page, page_size)
-
-
-def change_conversation(user: User, id: int, changes: dict[str, Any]) -> Conversation:
-    """Change a conversation's title. Raises NotFound."""
-    found = find_conversation(user, id)
-    for name, value in changes.items():
-        setattr(found, name, value)
-    db.session.commit()
-    return found
-
-
-def delete_conversation(user: User, id: int) -> None:
-    """Delete a conversation with its chats; what is being written is stopped first. Raises NotFound."""
-    found = find_conversation(user, id)
-    quiet(*db.session.scalars(select(Chat).where(Chat.conversation_id == id, Chat.status.in_(ACTIVE))).all())
-    db.session.delete(found)
-    db.session.commit()
+    generation.quiet(*db.session.scalars(select(Chat).where(Chat.user_id == user.id, Chat.status.in_(ACTIVE))).all())
 
 
 def raise_fault(chat: Chat) -> None:
