@@ -9,6 +9,8 @@ from codesherpa.schema import Id, Text, Timestamp
 REPOSITORY = validate.Regexp(
     r"^[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}\Z", error="Must be written as owner/name."
 )
+# JavaScript, whose patterns the document speaks, knows no \Z; its $ means the same.
+IN_THE_DOCUMENT = REPOSITORY.regex.pattern.replace(r"\Z", "$")
 
 
 class ProjectChanges(Schema):
@@ -17,7 +19,7 @@ class ProjectChanges(Schema):
     name = Text(most=120, strip=True)
     description = Text(least=0, most=10_000, allow_none=True)
     instructions = Text(least=0, most=20_000, allow_none=True)
-    repository = fields.String(allow_none=True, validate=REPOSITORY)
+    repository = fields.String(allow_none=True, validate=REPOSITORY, metadata={"pattern": IN_THE_DOCUMENT})
 
 
 class NewProject(ProjectChanges):

@@ -186,12 +186,12 @@ def parse(json_text: str, message: str, code_context: str | None = None, previou
     try:
         told: Any = json.loads(json_text)
         agent, reasoning = told["target_agent"], " ".join(str(told["reasoning"]).split())
-        confidence = min(1.0, max(0.0, float(told["confidence"])))
+        confidence = float(told["confidence"])
     except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
         return fallback(message, code_context, previous)
     if agent not in AGENTS or not reasoning or math.isnan(confidence):
         return fallback(message, code_context, previous)
-    return Routing(agent, round(confidence, 2), reasoning[:200])
+    return Routing(agent, round(min(1.0, max(0.0, confidence)), 2), reasoning[:200])
 
 
 def _shown(text: str) -> str:
@@ -288,11 +288,14 @@ def _conversation(sense: Sense, asked: str) -> list[tuple[str, float, str]]:
 
 
 def _courtesy(sense: Sense) -> list[tuple[str, float, str]]:
-    """Say whether there is nothing but courtesy; an "ok" in a conversation says to go on."""
-    if not sense.length or sense.here or not rules.COURTESY.fullmatch(sense.line):
+    """Say whether there is nothing but courtesy; "ok" and "are you sure?" in a conversation go on with it."""
+    line = sense.line
+    if not sense.length or sense.here or not rules.COURTESY.fullmatch(line):
         return []
-    nods = rules.ACKNOWLEDGED.fullmatch(sense.line) and (sense.previous or (sense.beside and "?" in sense.line))
-    return [] if nods else [(CHAT, 4.0, "is a greeting or a courtesy")]
+    asks = "?" in line and not rules.TURNING.search(line)
+    if (asks and (sense.previous or sense.beside)) or (sense.previous and rules.ACKNOWLEDGED.fullmatch(line)):
+        return []
+    return [(CHAT, 4.0, "is a greeting or a courtesy")]
 
 
 def _sense(message: str, code_context: str | None, previous: str | None) -> Sense:

@@ -47,9 +47,9 @@ class Export(Schema):
     """All that is stored about a user; the lists hold what the other routes show."""
 
     user = fields.Nested(User, required=True)
-    sessions = fields.List(fields.Dict(), required=True)
-    agents = fields.List(fields.Dict(), required=True)
-    projects = fields.List(fields.Dict(), required=True)
-    conversations = fields.List(fields.Dict(), required=True)
-    chats = fields.List(fields.Dict(), required=True)
+    sessions = fields.List(fields.Nested("codesherpa.auth.schemas.Session"), required=True)
+    agents = fields.List(fields.Nested("codesherpa.agents.schemas.Agent"), required=True)
+    projects = fields.List(fields.Nested("codesherpa.projects.schemas.Project"), required=True)
+    conversations = fields.List(fields.Nested("codesherpa.chat.schemas.Conversation"), required=True)
+    chats = fields.List(fields.Nested("codesherpa.chat.schemas.Chat"), required=True)
     audit = fields.List(fields.Nested(AuditEvent), required=True)

@@ -235,6 +235,7 @@ def test_a_new_file_is_a_whole_file():
         (["     Say it.", '     """', "+    return eval(x)"], 12),
         (["     except ValueError:", "+        eval(x)", "     finally:", "         pass", " z()"], 11),
         (["     else:", "+        eval(x)"], 11),
+        (["         a()", "     except KeyError:", "+        eval(x)"], 12),
         (["         a()", "     elif b:", "+        eval(x)", "     else:", "         c()"], 12),
         (['     "a": 1,', '+    "b": eval(x),', " }"], 11),
         (["     for x in y:", "         try:", "+            eval(x)"], 12),
@@ -252,6 +253,17 @@ def test_a_hunk_is_read_wherever_it_is_torn_out(lines: list[str], line: int):
     assert found.line == line
 
 
+def test_a_header_that_goes_on_below_the_hunk_is_read():
+    assert [(finding.rule, finding.line) for finding in review_diff(hunk(10, "+def f(", "+    a=[],"))] == [("B006", 11)]
+
+
+def test_a_block_that_goes_on_below_the_hunk_is_not_judged():
+    loop = ["+for item in items:", "+    count()"]
+
+    assert review_diff(hunk(10, *loop)) == ()
+    assert [finding.rule for finding in review_diff(hunk(10, *loop, " done()"))] == ["B007"]
+
+
 def test_a_hunk_finds_what_needs_an_import_that_it_does_not_show():
     lines = ["+now = datetime.utcnow()", "+subprocess.run(cmd, shell=True, check=True)", "+requests.get(url)"]
 
@@ -264,6 +276,12 @@ def test_a_fault_that_begins_on_an_old_line_counts_where_it_is_added():
     findings = review_diff(hunk(10, " try:", "     f()", "+except:", "+    pass"))
 
     assert [(finding.rule, finding.line) for finding in findings] == [("E722", 12)]
+
+
+def test_an_except_whose_try_is_above_the_hunk_is_read():
+    findings = review_diff(hunk(10, "         a()", "+    except:", "         b()"))
+
+    assert [(finding.rule, finding.line) for finding in findings] == [("E722", 11)]
 
 
 def test_two_stretches_of_a_file_do_not_mix():
@@ -282,6 +300,12 @@ def test_an_added_line_that_cannot_parse_is_told():
 
 def test_a_torn_line_is_not_called_a_syntax_error():
     assert review_diff(hunk(10, "+  weird) and [", "+      ]} strange")) == ()
+    assert review_diff(hunk(10, " x = 1", "+total = a + b]", " y = 2")) == ()
+
+
+def test_words_of_a_docstring_are_not_called_a_syntax_error():
+    assert review_diff(hunk(10, "     Say it.", "+    If it is not given, the default is used:", "+    Args:")) == ()
+    assert review_diff(hunk(10, "+    The default is used")) == ()
 
 
 # --- the numbers

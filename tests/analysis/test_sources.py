@@ -163,6 +163,8 @@ def test_a_message_that_is_nothing_but_code_has_no_question():
         "import this",
         "from here on\nif you put it in the following way:\nit fails (sometimes)",
         "Why?\nTraceback (most recent call last):\n  File 'a.py', line 3, in f\n    x = y[0]\nIndexError: out of range",
+        'Traceback (most recent call last):\n  File "a.py", line 3, in <module>\n    x = load(path)\n'
+        '  File "a.py", line 9, in load\n    return json.loads(text)\nValueError: bad',
         "- one thing\n- another thing\n1. and a third (the last)",
         "for example, this:\nraise the limit to 5\nreturn to sender",
         "इस कोड को समझाओ",

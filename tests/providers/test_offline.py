@@ -181,12 +181,10 @@ def test_it_streams_word_by_word():
 
 def test_it_takes_its_time_but_not_long():
     long = brief("explanation", "x", "\n".join(f"def f{n}(a):\n    return a\n" for n in range(300)))
-    started = time.monotonic()
 
-    pieces = list(OfflineProvider().stream(long, Cancellation()))
+    pieces = list(OfflineProvider(pace=0.15).stream(long, Cancellation()))
 
-    assert 0.5 < time.monotonic() - started < 6
-    assert 100 < len(pieces) < 400
+    assert 5 < len(pieces) <= 11
 
 
 def cancelled_after(pieces: int, provider: OfflineProvider, asked: Brief) -> Iterator[Text | End]:
@@ -206,15 +204,15 @@ def test_cancelling_ends_it_at_once():
 
 def test_cancelling_wakes_it_from_its_pace():
     cancellation = Cancellation()
-    stream = OfflineProvider(pace=30).stream(brief("reply", "hi", tool=None), cancellation)
+    stream = OfflineProvider(pace=0.7).stream(brief("reply", "hi", tool=None), cancellation)
     next(stream)
     threading.Timer(0.05, cancellation.cancel).start()
     started = time.monotonic()
 
     rest = list(stream)
 
-    assert time.monotonic() - started < 1
-    assert rest[-1] == End("cancelled", Usage(estimated=True))
+    assert time.monotonic() - started < 0.5
+    assert rest == [End("cancelled", Usage(estimated=True))]
 
 
 def test_what_is_cancelled_before_it_begins_says_nothing():

@@ -49,16 +49,16 @@ class OfflineProvider:
                 break
             yield Text(piece)
             if self._pace:
-                stopped.wait(min(self._pace, LONGEST / len(pieces)))
+                stopped.wait(self._pace)
         if stopped.is_set():
             yield End("cancelled", Usage(estimated=True))
         else:
             yield End("end", Usage())
 
     def _pieces(self, answer: str) -> list[str]:
-        """Split an answer into words, or into runs of words where they are so many that each would be late."""
+        """Split an answer into words, or into runs of words where one by one would take too long."""
         words = _WORD.findall(answer)
-        most = int(LONGEST / self._pace) + 1 if self._pace else len(words)
+        most = max(1, int(LONGEST / self._pace)) if self._pace else len(words)
         run = -(-len(words) // most) if words else 1
         return ["".join(words[start : start + run]) for start in range(0, len(words), run)]
 

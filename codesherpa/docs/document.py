@@ -1,0 +1,102 @@
+"""What every operation of the OpenAPI document says beside its arguments and its answer: errors, names, links."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from apispec import APISpec, BasePlugin
+from marshmallow import Schema
+from werkzeug.routing import Rule
+
+# The component of each error, and the codes that it may carry.
+ERRORS = {
+    400: ("BadRequest", "`bad_request` or `validation_error`, the latter with `errors`"),
+    401: ("Unauthorized", "`unauthorized`, `token_expired`, `token_revoked` or `invalid_credentials`"),
+    403: ("Forbidden", "`forbidden` or `account_disabled`"),
+    404: ("NotFound", "`not_found`: it is missing, or somebody else's"),
+    409: ("Conflict", "`conflict` or `email_taken`"),
+    413: ("PayloadTooLarge", "`payload_too_large`: over 1 MiB"),
+    415: ("UnsupportedMediaType", "`unsupported_media_type`: not JSON"),
+    429: ("TooManyRequests", "`rate_limited` or `budget_exceeded`, with `retry_after`"),
+    500: ("InternalError", "`internal_error`, or `interrupted` with the `chat`"),
+    502: ("ModelError", "`model_error`, with the `chat`"),
+    503: ("Unavailable", "`model_unavailable` or `model_throttled` with the `chat`, or a part of ours is away"),
+    504: ("ModelTimeout", "`model_timeout`, with the `chat`"),
+}
+OTHERWISE = "Failure"
+WAITING = (429, 503)  # They carry Retry-After.
+REPLYING = (404, 409, 500, 502, 503, 504)
+
+# What follows from neither the path, the arguments nor the guard.
+BEYOND = {
+    "register": (409,),
+    "login": (401,),
+    "putMe": (409,),
+    "postChats": REPLYING,
+    "retry": REPLYING,
+    "stop": (409, 504),
+}
+
+
+def register_errors(spec: APISpec, failure: type[Schema]) -> None:
+    """Add a response for each error to the components, and one for whatever has no line of its own."""
+    seconds = {"description": "Whole seconds to wait", "schema": {"type": "integer", "minimum": 1}}
+    for status, (name, description) in ERRORS.items():
+        headers = {"headers": {"Retry-After": seconds}} if status in WAITING else {}
+        spec.components.response(name, {"description": description, **content(failure), **headers})
+    spec.components.response(OTHERWISE, {"description": "Any other error", **content(failure)})
+
+
+def content(shape: type[Schema]) -> dict[str, Any]:
+    return {"content": {"application/json": {"schema": shape}}}
+
+
+class Operations(BasePlugin):
+    """Gives each operation its id, its errors, and links from what it makes to what can be done with that."""
+
+    def __init__(self) -> None:
+        self.creators: dict[str, dict[str, Any]] = {}
+
+    def operation_helper(
+        self, path: str | None = None, operations: dict[str, Any] | None = None, **kwargs: Any
+    ) -> None:
+        rule: Rule = kwargs["rule"]
+        for method, operation in (operations or {}).items():
+            operation["operationId"] = name_of(rule.endpoint, method)
+            answers = {str(status): answer for status, answer in operation["responses"].items()}
+            errors = {str(status): ERRORS[status][0] for status in sorted(errors_of(operation, rule))}
+            operation["responses"] = answers | errors
+            if method == "post":
+                self.creators[rule.rule] = operation
+            self.link(rule, operation)
+
+    def link(self, rule: Rule, operation: dict[str, Any]) -> None:
+        """Lead from the operation that makes a thing to this one, which takes the thing's id."""
+        creator = self.creators.get(rule.rule.partition("/<id:")[0])
+        if creator is None or creator is operation:
+            return
+        link = {"operationId": operation["operationId"], "parameters": {"id": "$response.body#/data/id"}}
+        creator["responses"]["201"].setdefault("links", {})[operation["operationId"]] = link
+
+
+def name_of(endpoint: str, method: str) -> str:
+    """Name an operation after its view: `agents.Agents` answers `getAgents`, `user.end_session` `endSession`."""
+    name = endpoint.rpartition(".")[2]
+    if name[0].isupper():
+        return method + name
+    return re.sub(r"_(\w)", lambda letter: letter[1].upper(), name)
+
+
+def errors_of(operation: dict[str, Any], rule: Rule) -> set[int]:
+    """Tell which errors an operation may answer."""
+    found = {429, *BEYOND.get(operation["operationId"], ())}
+    if operation.get("security") != []:
+        found |= {401, 403}
+    if "id" in rule.arguments:
+        found.add(404)
+    if "requestBody" in operation:
+        found |= {400, 413, 415}
+    if any(parameter["in"] == "query" for parameter in operation.get("parameters", ())):
+        found.add(400)
+    return found

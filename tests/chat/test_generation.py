@@ -1,0 +1,158 @@
+"""A reply from start to end: what a worker that dies leaves, and what is saved while words flow."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+
+from codesherpa.chat import generation, leases, rooms, stream
+from codesherpa.chat.models import Chat, Conversation
+from codesherpa.chat.stream import Stream, Streams, Unsaved
+from codesherpa.database import now
+from codesherpa.extensions import db
+from tests.conftest import Caller
+from tests.scripted import Scripted
+
+
+def left_by_a_dead_worker(app: Flask, caller: Caller, status: str) -> int:
+    with app.app_context():
+        conversation = Conversation(user_id=caller.id, title="t")
+        db.session.add(conversation)
+        db.session.flush()
+        chat = Chat(
+            user_id=caller.id,
+            conversation_id=conversation.id,
+            message="hello",
+            status=status,
+            response="what was shown" if status == "streaming" else "",
+            lease_owner="a worker that died",
+            lease_expires_at=now() - timedelta(seconds=1),
+        )
+        db.session.add(chat)
+        db.session.commit()
+        return chat.id
+
+
+def test_what_a_dead_worker_was_writing_is_interrupted_and_keeps_its_text(
+    app: Flask, ada: Caller, model: Scripted
+) -> None:
+    id = left_by_a_dead_worker(app, ada, "streaming")
+
+    with app.app_context():
+        generation.sweep()
+
+    chat = ada.get(f"/chat/{id}").json["data"]
+    assert (chat["status"], chat["error"]["code"], chat["response"]) == ("interrupted", "interrupted", "what was shown")
+    assert chat["completed_at"]
+    assert ada.post(f"/chat/{id}/retry").json["data"]["response"] == "Hello there."
+
+
+def test_what_a_dead_worker_had_not_begun_is_taken_up_again(app: Flask, ada: Caller, model: Scripted) -> None:
+    id = left_by_a_dead_worker(app, ada, "pending")
+
+    with app.app_context():
+        generation.sweep()
+        with generation.awaiting(id) as ended:
+            ended.wait(0.5)
+
+    assert ada.get(f"/chat/{id}").json["data"]["status"] == "complete"
+    assert len(model.briefs) == 1
+
+
+def test_a_lease_that_is_renewed_is_nobody_elses(app: Flask, ada: Caller, model: Scripted) -> None:
+    gate = threading.Event()
+    model.pieces = ["some ", gate, "more"]
+    asked = threading.Thread(target=lambda: ada.post("/chat", json={"message": "hello"}))
+    asked.start()
+    assert model.begun.acquire(timeout=10)
+    with app.app_context():
+        id = db.session.scalars(db.select(Chat.id)).one()
+        owner = generation.here().owner
+        leases.renew(owner, [id])
+
+        generation.sweep()
+
+        assert leases.left_behind() == []
+        assert leases.interrupt(id) is None
+    gate.set()
+    asked.join(10)
+    assert ada.get(f"/chat/{id}").json["data"]["response"] == "some more"
+
+
+def test_words_are_in_the_database_while_they_flow(
+    app: Flask, ada: Caller, model: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "SAVE", 0.0)
+    gate = threading.Event()
+    model.pieces = ["first ", "words ", gate, "last"]
+    asked = threading.Thread(target=lambda: ada.post("/chat", json={"message": "hello"}))
+    asked.start()
+    assert model.begun.acquire(timeout=10)
+
+    saved = threading.Event()
+    for _ in range(200):
+        chat = ada.get("/chat").json["data"]["chats"][0]
+        if chat["response"]:
+            break
+        saved.wait(0.02)
+    gate.set()
+    asked.join(10)
+
+    assert (chat["status"], chat["response"].split()[0]) == ("streaming", "first")
+    assert ada.get(f"/chat/{chat['id']}").json["data"]["response"] == "first words last"
+
+
+def test_deltas_join_to_the_text_and_any_can_be_resumed_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[dict[str, object]] = []
+    monkeypatch.setattr(stream, "tell", lambda user_id, event, payload: told.append(payload))
+    one = Stream(7, 1)
+    for piece in ("a", "bc", "", "d\u0928"):
+        one.append(piece)
+        one.flush()
+
+    text, ends = one.text, one.ends
+
+    assert [delta["seq"] for delta in told] == [1, 2, 3]
+    assert "".join(str(delta["content"]) for delta in told) == text == "abcd\u0928"
+    for seq in range(5):
+        assert stream.after(text, ends, seq) == one.after(seq) == (3, text[[0, 1, 3, 5, 5][seq] :])
+
+
+def test_text_waits_while_the_database_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "tell", lambda *told: None)
+    kept: list[Unsaved] = []
+    away = [True]
+
+    def save(unsaved: list[Unsaved]) -> None:
+        if away[0]:
+            raise OSError("away")
+        kept.extend(unsaved)
+
+    streams = Streams(save)
+    one = Stream(7, 1)
+    streams._live[7] = one
+    one.append("first ")
+    streams._save_all()
+    away[0] = False
+    one.append("second")
+    one.flush()
+    streams._save_all()
+    streams._save_all()
+
+    assert kept == [Unsaved(7, "first second", "6,12,")]
+
+
+def test_only_the_last_event_of_a_reply_is_its_end(
+    app: Flask, ada: Caller, model: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(rooms.socketio, "emit", lambda event, *args, **kwargs: told.append(event))
+
+    ada.post("/chat", json={"message": "hello"})
+
+    assert told[:3] == ["status", "status", "delta"]
+    assert told[-1] == "response"
+    assert told.count("response") == 1
