@@ -19,6 +19,7 @@ from codesherpa.user.schemas import LANGUAGES
 
 def register(app: Flask) -> None:
     app.cli.add_command(chat)
+    app.cli.add_command(bedrock)
 
 
 @click.command()
@@ -57,3 +58,24 @@ def fenced(path: Path) -> str:
     while fence in code:
         fence += "`"
     return f"{fence}{path.suffix.lstrip('.')} {path.name}\n{code}\n{fence}"
+
+
+@click.group()
+def bedrock() -> None:
+    """Look after the connection to AWS Bedrock."""
+
+
+@bedrock.command("check")
+@with_appcontext
+def check_bedrock() -> None:
+    """Make one real call, and say what is wrong and how to mend it."""
+    from codesherpa.providers.bedrock import check
+
+    steps = []
+    for step in check(providers.bedrock_of(current_app)):
+        steps.append(step)
+        click.echo(f"{'ok  ' if step.ok else 'FAIL'} {step.name}: {step.finding}")
+        if not step.ok and step.mend:
+            click.echo(f"     {step.mend}")
+    if not all(step.ok for step in steps):
+        raise SystemExit(1)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from flask.testing import FlaskCliRunner
+
+from tests.standins import bedrock
 
 
 def test_a_reply_is_printed_in_the_terminal(runner: FlaskCliRunner, tmp_path: Path) -> None:
@@ -36,3 +39,16 @@ def test_a_file_that_is_no_text_is_refused(runner: FlaskCliRunner, tmp_path: Pat
     assert shown.exit_code == 2
     assert "is not a text file" in shown.output
     assert "Traceback" not in shown.output
+
+
+def test_bedrock_is_checked_with_one_real_call(runner: FlaskCliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    with bedrock.running() as standin:
+        for name, value in standin.environment.items():
+            monkeypatch.setenv(name, value)
+        fine = runner.invoke(args=["bedrock", "check"])
+        standin.script({"fault": "AccessDeniedException"})
+        refused = runner.invoke(args=["bedrock", "check"])
+
+    assert (fine.exit_code, "FAIL" in fine.output) == (0, False)
+    assert (refused.exit_code, "FAIL" in refused.output) == (1, True)
+    assert "Traceback" not in refused.output

@@ -18,7 +18,7 @@ INTERRUPTED = {"code": "interrupted", "message": "The server went away while it 
 
 
 def claim(user_id: int, owner: str) -> list[int]:
-    """Take leases, for a process, on pending replies of a user: the oldest of each conversation, up to the limit for a user."""
+    """Take leases for a process: the oldest pending reply of each conversation, up to the limit for a user."""
     # The user's row is the lock that two workers meet at; SQLite has only one writer anyway.
     db.session.execute(select(User.id).where(User.id == user_id).with_for_update())
     mine = (Chat.user_id == user_id, Chat.status.in_(ACTIVE))

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import structlog
 from flask import Flask
 
 from codesherpa.providers.interface import Provider
 from codesherpa.providers.offline import OfflineProvider
+
+if TYPE_CHECKING:
+    from codesherpa.providers.bedrock import BedrockProvider
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +40,13 @@ def choose(app: Flask) -> Provider:
         return OfflineProvider()
     if not found:
         log.warning("MODEL_PROVIDER is bedrock, but there are no AWS credentials: every message will be an error")
+    return bedrock_of(app)
+
+
+def bedrock_of(app: Flask) -> BedrockProvider:
+    """Make the provider that speaks to Bedrock, as the settings say."""
+    from codesherpa.providers import bedrock
+
     return bedrock.BedrockProvider(
         region=app.config["AWS_REGION"],
         model_id=app.config["BEDROCK_MODEL_ID"],

@@ -254,7 +254,9 @@ def test_a_hunk_is_read_wherever_it_is_torn_out(lines: list[str], line: int):
 
 
 def test_a_header_that_goes_on_below_the_hunk_is_read():
-    assert [(finding.rule, finding.line) for finding in review_diff(hunk(10, "+def f(", "+    a=[],"))] == [("B006", 11)]
+    (found,) = review_diff(hunk(10, "+def f(", "+    a=[],"))
+
+    assert (found.rule, found.line) == ("B006", 11)
 
 
 def test_a_block_that_goes_on_below_the_hunk_is_not_judged():
