@@ -1,0 +1,127 @@
+"""Every status of the contract's table, in the envelope and with nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from codesherpa import errors
+from codesherpa.extensions import db
+from codesherpa.user.models import User
+from tests.conftest import Caller
+from tests.scripted import Scripted
+
+JSON = {"content_type": "application/json"}
+
+
+def disabled(app: Flask, ada: Caller) -> Any:
+    with app.app_context():
+        db.session.get_one(User, ada.id).is_active = False
+        db.session.commit()
+    return ada.get("/user/me")
+
+
+def expired(app: Flask, ada: Caller) -> Any:
+    app.config["JWT_ACCESS_TOKEN_EXPIRES"] = timedelta(seconds=-5)
+    ada.login()
+    return ada.get("/user/me")
+
+
+def revoked(app: Flask, ada: Caller) -> Any:
+    ada.post("/auth/logout")
+    return ada.get("/user/me")
+
+
+def conflict(app: Flask, ada: Caller) -> Any:
+    id = ada.post("/chat", json={"message": "hello"}).json["data"]["id"]
+    return ada.post(f"/chat/{id}/stop")
+
+
+def limited(app: Flask, ada: Caller) -> Any:
+    app.config["RATE_LIMIT_DEFAULT"] = "1/minute"
+    ada.get("/agents")
+    return ada.get("/agents")
+
+
+def crashed(app: Flask, ada: Caller) -> Any:
+    app.view_functions["health.health"] = lambda: 1 / 0
+    return ada.client.get("/health")
+
+
+def fault(kind: type[errors.ModelFault]) -> Callable[[Flask, Caller], Any]:
+    def ask(app: Flask, ada: Caller) -> Any:
+        app.extensions["provider"].pieces = [kind()]
+        return ada.post("/chat", json={"message": "hello"})
+
+    return ask
+
+
+WAYS: dict[tuple[int, str], Callable[[Flask, Caller], Any]] = {
+    (400, "bad_request"): lambda app, ada: ada.post("/agents", data="[]", **JSON),
+    (400, "validation_error"): lambda app, ada: ada.post("/agents", json={"nam": "x"}),
+    (401, "unauthorized"): lambda app, ada: ada.get("/agents", token="x"),
+    (401, "token_expired"): expired,
+    (401, "token_revoked"): revoked,
+    (401, "invalid_credentials"): lambda app, ada: ada.client.post(
+        "/api/v1/auth/login", json={"email": ada.email, "password": "x"}
+    ),
+    (403, "account_disabled"): disabled,
+    (404, "not_found"): lambda app, ada: ada.get("/agents/1"),
+    (405, "method_not_allowed"): lambda app, ada: ada.call("PATCH", "/agents"),
+    (413, "payload_too_large"): lambda app, ada: ada.post("/agents", data=json.dumps({"name": "x" * 2**20}), **JSON),
+    (415, "unsupported_media_type"): lambda app, ada: ada.post("/agents", data="<x/>", content_type="text/xml"),
+    (409, "email_taken"): lambda app, ada: ada.client.post(
+        "/api/v1/auth/register", json={"name": "A", "email": ada.email, "password": "x" * 9}
+    ),
+    (409, "conflict"): conflict,
+    (429, "rate_limited"): limited,
+    (500, "internal_error"): crashed,
+    (502, "model_error"): fault(errors.ModelError),
+    (503, "model_unavailable"): fault(errors.ModelUnavailable),
+    (503, "model_throttled"): fault(errors.ModelThrottled),
+    (504, "model_timeout"): fault(errors.ModelTimeout),
+}
+
+
+@pytest.mark.parametrize(("status", "code"), list(WAYS))
+def test_every_error_wears_the_envelope(
+    app: Flask, ada: Caller, model: Scripted, status: int, code: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+
+    answer = WAYS[status, code](app, ada)
+
+    told = answer.json
+    assert answer.status_code == status
+    assert set(told) == {"success", "data", "message"}
+    assert (told["success"], told["data"]["code"]) == (False, code)
+    assert told["message"].endswith(".")
+    assert told["data"]["request_id"] == answer.headers["X-Request-ID"]
+    assert ("retry_after" in told["data"]) == ("Retry-After" in answer.headers) == (status in (429, 503))
+    assert ("errors" in told["data"]) == (code == "validation_error")
+    assert ("chat" in told["data"]) == (status in (502, 503, 504))
+    for secret in ("Traceback", "ZeroDivision", "SELECT", "sqlite", "/site-packages/"):
+        assert secret not in answer.text
+
+
+@pytest.mark.parametrize("path", ["/", "/health", "/health/ready"])
+def test_what_stands_outside_the_api_wears_it_too(app: Flask, path: str) -> None:
+    answer = app.test_client().get(path)
+
+    assert (answer.status_code, list(answer.json)) == (200, ["success", "data", "message"])
+
+
+@pytest.mark.parametrize(
+    ("sent", "taken"),
+    [("abc-1.2_3", True), ("x" * 64, True), ("x" * 65, False), ("a b", False), ("é", False), ("", False)],
+)
+def test_a_sane_request_id_is_kept(app: Flask, sent: str, taken: bool) -> None:
+    answer = app.test_client().get("/health", headers={"X-Request-ID": sent})
+
+    assert (answer.headers["X-Request-ID"] == sent) is taken
+    assert len(answer.headers["X-Request-ID"]) > 0
