@@ -3,7 +3,7 @@ PYTHON ?= python3
 export PORT ?= 8000
 BIN = .venv/bin
 
-.PHONY: help run test lint bench clean
+.PHONY: help run test fuzz lint bench clean
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -28,10 +28,16 @@ run: .venv/installed  ## install, migrate and serve on http://127.0.0.1:8000 (PO
 test: .venv/installed-dev tests/live/node_modules/installed  ## run every test, Python and Node
 	$(BIN)/python -m pytest $(ARGS)
 
+fuzz: .venv/installed-dev  ## some 100,000 generated requests against the OpenAPI document
+	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-3100} $(BIN)/python -m pytest tests/docs/test_fuzz.py $(ARGS)
+
 lint: .venv/installed-dev  ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bench: .venv/installed  ## measure the REST side beside a bare Flask route
+	@$(BIN)/python -m benchmarks.rest
 
 clean:  ## remove what the commands above made, but no data
 	rm -rf .venv tests/live/node_modules .pytest_cache .mypy_cache .ruff_cache

@@ -16,6 +16,7 @@ from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 from werkzeug.routing import IntegerConverter
 
 from codesherpa.database import LARGEST_KEY
+from codesherpa.docs.document import OTHERWISE, Operations, register_errors
 from codesherpa.observability import request_id
 from codesherpa.schema import Failure, enveloped
 
@@ -103,9 +104,19 @@ class VersionedApi(Api):
     """The OpenAPI document of what stands under /api/v1; errors are answered by errors.py, not here."""
 
     ERROR_SCHEMA = Failure
+    DEFAULT_ERROR_RESPONSE_NAME = OTHERWISE
+
+    def init_app(self, app: flask.Flask, *, spec_kwargs: dict[str, Any] | None = None) -> None:
+        super().init_app(app, spec_kwargs={"extra_plugins": [Operations()], **(spec_kwargs or {})})
 
     def _register_error_handlers(self) -> None:
         pass
+
+    def _register_responses(self) -> None:
+        register_errors(self.spec, self.ERROR_SCHEMA)
+
+    def _register_pagination_header(self) -> None:
+        pass  # Pages are told in the body.
 
 
 def public(view: View) -> View:

@@ -13,6 +13,13 @@ from marshmallow import Schema, ValidationError, fields, validate
 
 from codesherpa.database import LARGEST_KEY
 
+# What Text refuses, for the document: NUL anywhere, and white space (as str.strip sees it) alone.
+WITHOUT_NUL = r"^[^\u0000]*$"
+WITH_INK = (
+    r"^[^\u0000]*[^\u0000\u0009-\u000d\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
+    r"[^\u0000]*$"
+)
+
 
 class Text(fields.String):
     """Text that a database can keep: valid Unicode without NUL, `least` to `most` characters.
@@ -20,9 +27,13 @@ class Text(fields.String):
     White space alone is refused where `least` is above 0; `strip` takes it off both ends.
     """
 
-    def __init__(self, *, least: int = 1, most: int, strip: bool = False, **kwargs: Any) -> None:
-        self.least, self.strip = least, strip
-        super().__init__(validate=validate.Length(min=least, max=most), **kwargs)
+    def __init__(
+        self, *, least: int = 1, most: int, strip: bool = False, metadata: Mapping[str, Any] = {}, **kwargs: Any
+    ) -> None:
+        self.least, self.most, self.strip = least, most, strip
+        # What has a format is described by that.
+        documented = metadata if "format" in metadata else {"pattern": WITH_INK if least else WITHOUT_NUL, **metadata}
+        super().__init__(validate=validate.Length(min=least, max=most), metadata=documented, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         text: str = super()._deserialize(value, attr, data, **kwargs)
@@ -32,6 +43,8 @@ class Text(fields.String):
             raise ValidationError("Must be valid Unicode.")
         if self.least and not text.strip():
             raise ValidationError("Must not be empty.")
+        if len(text) > self.most:  # The document counts white space, so it is counted before it is taken off.
+            raise ValidationError(f"Longer than maximum length {self.most}.")
         return text.strip() if self.strip else text
 
 
@@ -100,11 +113,14 @@ class Email(Text):
         return found.normalized
 
 
+PASSWORD = {"format": "password", "minLength": 8, "description": "8 to 72 bytes of UTF-8"}
+
+
 class NewPassword(Text):
     """A password to be: 8 to 72 bytes of UTF-8 in NFC, as bcrypt reads them; never cut, never trimmed."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(most=72, load_only=True, metadata={"format": "password", "minLength": 8}, **kwargs)
+        super().__init__(most=72, load_only=True, metadata=PASSWORD, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         text = unicodedata.normalize("NFC", super()._deserialize(value, attr, data, **kwargs))
@@ -115,6 +131,9 @@ class NewPassword(Text):
 
 class Timestamp(fields.Field[datetime]):
     """A time in UTC, RFC 3339, ending in Z."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(metadata={"type": "string", "format": "date-time"}, **kwargs)
 
     def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
         return None if value is None else value.astimezone(UTC).isoformat().replace("+00:00", "Z")
@@ -133,14 +152,22 @@ def enveloped(shape: type[Schema] | None) -> Schema:
     return Schema.from_dict(members, name=name)()
 
 
+def chat() -> Schema:
+    from codesherpa.chat.schemas import Chat
+
+    return Chat()
+
+
 class ErrorData(Schema):
     """What an error carries."""
 
-    code = fields.String(required=True)
+    code = fields.String(required=True, metadata={"description": "A word for machines"})
     request_id = fields.String(required=True)
-    errors = fields.Dict(keys=fields.String(), values=fields.List(fields.String()))
-    retry_after = fields.Integer()
-    chat = fields.Dict()
+    errors = fields.Dict(
+        keys=fields.String(), values=fields.List(fields.String()), metadata={"description": "Sentences by field"}
+    )
+    retry_after = fields.Integer(metadata={"description": "Whole seconds, as in the header Retry-After"})
+    chat = fields.Nested(chat, metadata={"description": "Of a model's fault: the chat with the text so far"})
 
 
 class Failure(Schema):

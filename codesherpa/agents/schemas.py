@@ -2,7 +2,7 @@
 
 from marshmallow import Schema, fields, validate
 
-from codesherpa.paging import PageInfo
+from codesherpa.paging import Item, PageInfo
 from codesherpa.schema import Fraction, Id, Text, Timestamp, Whole
 
 STATUSES = ("active", "inactive")
@@ -28,7 +28,7 @@ class NewAgent(AgentChanges):
     name = Text(required=True, most=120, strip=True)
 
 
-class Agent(Schema):
+class Agent(Item):
     """An agent; `status` reads `processing` while a reply of it is being written."""
 
     id = Id(required=True)

@@ -2,15 +2,14 @@
 
 from marshmallow import Schema, fields, validate
 
-from codesherpa.paging import PageInfo
+from codesherpa.paging import Item, PageInfo
 from codesherpa.schema import Id, Text, Timestamp
 
 # An owner has at most 39 letters, digits and inner hyphens; a repository 100 of its own letters.
-REPOSITORY = validate.Regexp(
-    r"^[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}\Z", error="Must be written as owner/name."
-)
+LETTERS = r"^[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}"
+REPOSITORY = validate.Regexp(LETTERS + r"\Z", error="Must be written as owner/name.")
 # JavaScript, whose patterns the document speaks, knows no \Z; its $ means the same.
-IN_THE_DOCUMENT = REPOSITORY.regex.pattern.replace(r"\Z", "$")
+IN_THE_DOCUMENT = LETTERS + "$"
 
 
 class ProjectChanges(Schema):
@@ -28,7 +27,7 @@ class NewProject(ProjectChanges):
     name = Text(required=True, most=120, strip=True)
 
 
-class Project(Schema):
+class Project(Item):
     """A project."""
 
     id = Id(required=True)

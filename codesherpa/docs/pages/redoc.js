@@ -1,1 +1,3 @@
-Redoc.init("/api/v1/openapi.json", { hideDownloadButtons: false }, document.getElementById("page"));
+import { init } from "/api/v1/redoc/redoc.standalone.js";
+
+init("/api/v1/openapi.json", { disableTelemetry: true }, document.getElementById("page"));
