@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from codesherpa.errors import NotFound
 from codesherpa.extensions import db
-from codesherpa.paging import Page, columns, paged
+from codesherpa.paging import Page, paged
 from codesherpa.projects.models import Project
 from codesherpa.user.models import User
 
@@ -23,7 +23,7 @@ def find(user: User, id: int) -> Project:
 
 def list(user: User, page: int, page_size: int, q: str = "") -> Page:
     """Return a page of a user's projects, newest first, whose name contains `q`."""
-    statement = select(*columns(Project)).where(Project.user_id == user.id).order_by(Project.id.desc())
+    statement = select(Project).where(Project.user_id == user.id).order_by(Project.id.desc())
     if q:
         statement = statement.where(Project.name.icontains(q, autoescape=True))
     return paged(statement, page, page_size)
