@@ -38,7 +38,7 @@ def prepare(ask: Ask, task: Task, system: str, closing: str, tool: Tool | None =
 
     Python in question is linted for a review.
     """
-    found = offload(code.read, ask)
+    found = offload(code.read, ask, task)
     told, whole = _lint(found.sources) if task == "review" else ((), False)
     earlier = turns.history(ask.history)
     return CodeBrief(

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from codesherpa.analysis import diff, sources
 from codesherpa.analysis.lines import split
 from codesherpa.analysis.sources import Source
+from codesherpa.providers.interface import Task
 from codesherpa.sherpas.interface import Ask
 
 # Characters of code in one call: some 40,000 tokens, far within every model's window.
 BUDGET = 120_000
+
+# Words that point at code which was shown before, and names that only code has.
+POINTING = re.compile(
+    r"\b(?:it|its|this|that|these|those|above|the (?:code|function|class|method|file|diff|loop|line)s?|line \d+"
+    r"|isko|ise|iska|iski|yeh|ye|yah|is code|upar|uper|wala|wali)\b|यह|ये\b|इसे|इसको|इसका|इसकी|इस कोड|ऊपर",
+    re.IGNORECASE,
+)
+NAMED = re.compile(r"\w+_\w+|\w+(?=\()|(?<=`)\w+(?=`)")
 
 Removed = Mapping[str, Mapping[int, list[str]]]
 LeftOut = dict[str, list[str]]
@@ -30,18 +40,22 @@ class Code:
     removed: Removed = field(default_factory=dict)
 
 
-def read(ask: Ask, budget: int = BUDGET) -> Code:
-    """Take an ask apart. Diffs are cut by file and hunk, other code by whole lines; it computes."""
-    reading, beside = sources.read(ask.message, ask.code_context), ask.code_context or ""
-    left_out: LeftOut = {}
-    if len(beside) > budget and any(source.added is not None for source in reading.sources):
-        beside, dropped = diff.cut(beside, budget)
-        reading = sources.read(ask.message, beside)
-        for file, rows in dropped:
-            left_out.setdefault(file, []).append(rows)
+def read(ask: Ask, task: Task, budget: int = BUDGET) -> Code:
+    """Take an ask apart, with the code of an earlier message where it speaks of that; it computes.
+
+    Diffs are cut by file and hunk, other code by whole lines.
+    """
+    said, beside = ask.message, ask.code_context or ""
+    reading = sources.read(said, beside)
+    question, left_out = reading.question, LeftOut()
+    if not reading.sources and (earlier := _earlier(ask, question, task)):
+        said, reading = earlier, sources.read(earlier)
+    if any(source.added is not None for source in reading.sources):
+        said, beside = (_cut(text, budget, left_out) for text in (said, beside))
+        reading = sources.read(said, beside) if left_out else reading
     kept = tuple(_within(reading.sources, budget, left_out))
-    removed = {**_removed(ask.message, "message"), **_removed(beside, "code_context")}
-    return Code(reading.question, kept, tuple(f"{file}: {', '.join(rows)}" for file, rows in left_out.items()), removed)
+    removed = {**_removed(said, "message"), **_removed(beside, "code_context")}
+    return Code(question, kept, tuple(f"{file}: {', '.join(rows)}" for file, rows in left_out.items()), removed)
 
 
 def written(source: Source, removed: Removed) -> str:
@@ -56,6 +70,26 @@ def written(source: Source, removed: Removed) -> str:
             rows.append(f"{line:>5} {sign}| {source.lines[line]}")
         last = line
     return "\n".join(rows) or "(no lines: deleted, renamed or binary)"
+
+
+def _cut(text: str, budget: int, left_out: LeftOut) -> str:
+    """Cut the diffs in a text by file and hunk, and note what does not fit."""
+    kept, dropped = diff.cut(text, budget)
+    for file, rows in dropped:
+        left_out.setdefault(file, []).append(rows)
+    return kept
+
+
+def _earlier(ask: Ask, question: str, task: Task) -> str | None:
+    """Return the last message with code, where a question without code is about it: a review always is."""
+    if task == "reply":
+        return None
+    for turn in reversed(ask.history):
+        if turn.role == "user" and sources.read(turn.text).sources:
+            names = set(NAMED.findall(question))
+            meant = task == "review" or POINTING.search(question) or any(name in turn.text for name in names)
+            return turn.text if meant else None
+    return None
 
 
 def _within(found: tuple[Source, ...], budget: int, left_out: LeftOut) -> Iterator[Source]:

@@ -32,7 +32,7 @@ def unclosed(text: str) -> str:
 class Prose:
     """Takes markdown in any pieces and gives it back tamed.
 
-    Headings go down two levels, below those of the answer. A fence that stays open is closed, and so is
+    Headings go down a level, below those of the answer. A fence that stays open is closed, and so is
     a code span at the end of its line. Tags and pictures outside of code are shown as they are written.
     White space at both ends is dropped.
     """
@@ -89,7 +89,7 @@ class Prose:
             return self._cut(len(line)).lstrip(SPACE)
         if heading := HEADING.match(line):
             self._cut(heading.end())
-            return "#" * min(len(heading[1]) + 2, 6)
+            return "#" * min(max(len(heading[1]) + 1, 3), 6)
         if underline := UNDERLINE.match(line):
             return self._cut(underline.end()).replace("=", "\\=")
         if RULE.fullmatch(line):

@@ -123,14 +123,18 @@ def test_no_text_leaves_its_fence(name: str, attack: dict[str, str]) -> None:
 @EVERY_ATTACK
 def test_no_text_changes_the_prompt_or_the_tool(name: str, attack: dict[str, str]) -> None:
     text = attack["message"]
+    wishes = {"system_prompt": text, "instructions": attack.get("code", text)}
+    earlier = (Turn("user", text), Turn("assistant", brief_of(name, attack).turns[-1].text))
 
-    brief = brief_of(
-        name, attack, system_prompt=text, instructions=attack.get("code", text), history=(Turn("user", text),)
-    )
+    brief = brief_of(name, attack, history=earlier, **wishes)
 
     system, tool = OURS[name]
+    word = OPENING.match(brief.turns[-1].text)
     assert brief.system is system
     assert brief.tool is tool
+    assert brief.turns[:-1] == earlier
+    assert word
+    assert not any(word[2] in turn.text for turn in earlier)  # Though a model has repeated the last one.
     assert parts(brief.context)[0] == ["agent", "project"]
     assert len(parts(brief.context)[1]) == 2  # The language, and what preferences are.
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -41,6 +44,24 @@ def test_prompt_and_tool_are_the_same_whatever_is_asked(message: str, code: str,
     assert SHERPAS["codebase_sherpa"].brief(ask).tool is codebase_sherpa.TOOL
     assert SHERPAS["general_chat"].brief(ask).system is prompts.CHAT
     assert SHERPAS["general_chat"].brief(ask).tool is None
+
+
+DIGEST = """
+import hashlib, json
+from codesherpa.sherpas import SHERPAS
+from codesherpa.sherpas.interface import Ask
+briefs = [SHERPAS[name].brief(Ask("x")) for name in sorted(SHERPAS)]
+told = [(brief.system, brief.tool and (brief.tool.name, brief.tool.description, brief.tool.schema)) for brief in briefs]
+print(hashlib.sha256(json.dumps(told).encode()).hexdigest())
+"""
+
+
+def test_prompt_and_tool_are_the_same_in_every_process() -> None:
+    def run(seed: str) -> bytes:
+        settings = {**os.environ, "PYTHONHASHSEED": seed}
+        return subprocess.run([sys.executable, "-c", DIGEST], env=settings, capture_output=True, check=True).stdout
+
+    assert run("1") == run("2") != b""
 
 
 def test_a_review_is_asked_for_with_the_contracts_structure() -> None:
@@ -197,6 +218,41 @@ def test_a_large_file_is_cut_between_lines() -> None:
 
     assert brief.left_out == (f"code_context: {last + 1}-2000",)
     assert brief.sources[0].lines[last] == f"value_{last - 1} = '{'x' * 80}'"
+
+
+SHOWN = (Turn("user", f"Look at this\n\n{CODE}"), Turn("assistant", "A runner."))
+
+
+@pytest.mark.parametrize(
+    ("name", "question"),
+    [
+        ("review_monk", "Review please"),
+        ("codebase_sherpa", "Explain it"),
+        ("codebase_sherpa", "ab isko samjhao"),
+        ("codebase_sherpa", "यह कैसे काम करता है?"),
+        ("codebase_sherpa", "What does `run` do?"),
+    ],
+)
+def test_code_of_an_earlier_message_is_meant_where_there_is_none(name: str, question: str) -> None:
+    brief = brief_of(name, question, None, history=SHOWN)
+
+    assert brief.sources[0].lines[4] == "def run(command, log=[]):"
+    assert "    4  | def run(command, log=[]):" in told(brief, "code")
+    assert told(brief, "request") == brief.question == question
+
+
+@pytest.mark.parametrize(
+    ("name", "question"), [("general_chat", "Explain it"), ("codebase_sherpa", "What is a decorator in Python?")]
+)
+def test_code_of_an_earlier_message_is_left_alone_where_it_is_not_meant(name: str, question: str) -> None:
+    assert brief_of(name, question, None, history=SHOWN).sources == ()
+
+
+def test_an_earlier_diff_is_reviewed_by_its_new_lines() -> None:
+    brief = brief_of("review_monk", "And now?", None, history=(Turn("user", f"Hm\n\n{DIFF}"), Turn("assistant", "Ok.")))
+
+    assert [source.file for source in brief.sources] == ["shop/cart.py"]
+    assert "      -| def add(item):" in told(brief, "code")
 
 
 @given(TURNS)
