@@ -50,6 +50,8 @@ class Reply:
                     yield from self._try(writer)
                     return
                 except InvalidStructure:
+                    # What the first try left open, such as a fence, must not swallow the second.
+                    yield from self._show(writer.finish(cut=True) if self.text else "")
                     yield from self._show(AGAIN if self.text else "")
             marked, _ = as_reply("".join(self._raw), self._brief)
             yield from self._show(marked)
