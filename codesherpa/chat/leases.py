@@ -32,14 +32,17 @@ def claim(user_id: int, owner: str) -> list[int]:
     free = current_app.config["MAX_GENERATIONS_PER_USER"] - writing
     pending = select(Chat.id).where(*mine, Chat.lease_owner.is_(None), in_turn).order_by(Chat.id).limit(max(free, 0))
     ids = list(db.session.scalars(pending))
-    lease = {"lease_owner": owner, "lease_expires_at": now() + LEASE}
-    db.session.execute(update(Chat).where(Chat.id.in_(ids)).values(lease))
+    if ids:
+        lease = {"lease_owner": owner, "lease_expires_at": now() + LEASE}
+        db.session.execute(update(Chat).where(Chat.id.in_(ids)).values(lease))
     db.session.commit()
     return ids
 
 
 def renew(owner: str, chat_ids: list[int]) -> None:
-    """Renew a process's leases on what it is writing."""
+    """Renew a process's leases on what it is writing; an idle process writes nothing."""
+    if not chat_ids:
+        return
     mine = update(Chat).where(Chat.id.in_(chat_ids), Chat.lease_owner == owner)
     db.session.execute(mine.values(lease_expires_at=now() + LEASE))
     db.session.commit()

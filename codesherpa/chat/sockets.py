@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -71,13 +72,12 @@ class Sockets:
         self._open.pop(sid, None)
 
     def _watch(self) -> None:
-        pause = threading.Event()
         while self._goes_on():
             try:
                 self.look()
             except Exception:  # The database may be away for a while; this goes on.
                 log.exception("sockets not looked after")
-            pause.wait(BEAT)
+            time.sleep(BEAT)
 
     def _goes_on(self) -> bool:
         with self._lock:

@@ -30,7 +30,6 @@ def part(name: str, schema: Schema, select: Callable[[User], Select[Any]]) -> No
 
 def document(user: User) -> Iterator[str]:
     """Yield the export in the envelope, piece by piece; no transaction stays open while a piece is sent."""
-    db.session.commit()  # The guard's own read has not ended yet.
     head, tail = json.dumps(envelope(PLACE, MESSAGE)).split(json.dumps(PLACE))
     yield f'{head}{{"user": {json.dumps(schemas.User().dump(user))}'
     for name, (schema, select) in PARTS.items():
