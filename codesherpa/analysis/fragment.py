@@ -69,7 +69,8 @@ def build(source: Source) -> Fragment:
     lines = {number: _clean(line) for number, line in source.lines.items()}
     effort = _Effort(sum(map(len, lines.values())))
     first = next((line for line in lines.values() if line.strip()), "")
-    if source.added is None and not first[:1].isspace():
+    added = frozenset(lines) if source.added is None and source.cut else source.added
+    if added is None and not first[:1].isspace():
         return _build_whole(lines, effort)
     rows: list[_Row] = []
     faults: list[Fault] = []
@@ -78,7 +79,7 @@ def build(source: Source) -> Fragment:
         built, fault, lost = _build_piece(piece, effort)
         rows += built
         unread += lost
-        if fault and (source.added is None or _is_sure(fault, lines, source.added, lost)):
+        if fault and (added is None or _is_sure(fault, lines, added, lost)):
             faults.append(fault)
     tree = languages.parse(_join(rows))
     return _fragment(rows, tree, min(faults, key=lambda fault: fault.line, default=None), unread)

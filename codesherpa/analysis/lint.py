@@ -69,7 +69,7 @@ def lint(source: Source, timeout: float = ruff.TIMEOUT) -> tuple[Finding, ...]:
     if built.fault and built.fault.message == fragment.DEEP:
         return (_syntax(source, built.fault),)
     if built.fault and not _confirmed(source, built.fault, timeout):
-        built = fragment.plain(source) if source.added is None else replace(built, fault=None)
+        built = fragment.plain(source) if source.added is None and not source.cut else replace(built, fault=None)
     found = _check(built.text, source, timeout)
     return offload(_tell, source, built, found)
 

@@ -30,13 +30,14 @@ class Source:
     `lines` maps line numbers, from 1, to text without its line end; of a file in a diff it knows the lines
     that the hunks show, by their number in the new file. `language` is a lower-case name (`python`) or ""
     where it cannot be told. `added` are the lines that a diff adds; None where there is no diff and every
-    line is in question.
+    line is in question. `cut` tells that the file goes on after the last of the lines.
     """
 
     file: str
     lines: Mapping[int, str]
     language: str
     added: frozenset[int] | None = None
+    cut: bool = False
 
     @property
     def text(self) -> str:
@@ -45,7 +46,9 @@ class Source:
 
     @property
     def whole(self) -> bool:
-        """Whether the whole file is known: there is no diff, or it makes the file."""
+        """Whether the whole file is known: there is no diff, or it makes the file, and nothing was cut off."""
+        if self.cut:
+            return False
         return self.added is None or (bool(self.lines) and len(self.added) == len(self.lines) == max(self.lines))
 
 

@@ -14,9 +14,9 @@ from flask import Flask, current_app, g
 from sqlalchemy import select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from codesherpa import providers, sherpas
+from codesherpa import providers
 from codesherpa.agents.models import Agent
-from codesherpa.chat import history, leases, rooms
+from codesherpa.chat import choice, history, leases, rooms
 from codesherpa.chat.models import Chat
 from codesherpa.chat.reply import Outcome, Reply
 from codesherpa.chat.stream import Stream, Streams, Unsaved
@@ -25,8 +25,7 @@ from codesherpa.database import now, reading
 from codesherpa.errors import AppError
 from codesherpa.extensions import db
 from codesherpa.projects.models import Project
-from codesherpa.sherpas import router
-from codesherpa.sherpas.interface import Ask, Routing, Sherpa
+from codesherpa.sherpas.interface import Ask, Routing
 from codesherpa.user.models import User
 
 SWEEP = 4.0  # Seconds between two looks for what a dead worker left; also how often leases are renewed.
@@ -145,7 +144,8 @@ def prepare(chat: Chat, live: Live) -> Reply:
         turns, _left_out = history.before(chat, provider.window(model_id))
         previous = last_sherpa(chat)
         db.session.commit()
-    sherpa, routing = choose(chat, agent, previous)
+    chosen = choice.choose(chat, agent, previous, provider, live.cancellation)
+    sherpa, routing = chosen.sherpa, chosen.routing
     chat.sherpa, chat.provider, chat.model_id = sherpa.name, provider.name, provider.model(model_id)
     chat.routing = {slot: getattr(routing, slot) for slot in Routing.__slots__} if routing else None
     chat.status = "streaming"
@@ -163,16 +163,7 @@ def prepare(chat: Chat, live: Live) -> Reply:
         max_tokens=agent.max_tokens if agent else None,
         instructions=project.instructions if project else None,
     )
-    return Reply(sherpa, provider, sherpa.brief(ask), live.cancellation)
-
-
-def choose(chat: Chat, agent: Agent | None, previous: str | None) -> tuple[Sherpa, Routing | None]:
-    """The agent's kind decides where there is an agent, the router elsewhere."""
-    if agent:
-        return sherpas.for_kind(agent.kind), None
-    asked = (chat.message, chat.code_context, previous)
-    routing = router.route(*asked) or router.fallback(*asked)
-    return sherpas.SHERPAS[routing.target_agent], routing
+    return Reply(sherpa, provider, sherpa.brief(ask), live.cancellation, chosen.usage)
 
 
 def last_sherpa(chat: Chat) -> str | None:

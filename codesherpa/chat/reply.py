@@ -31,14 +31,16 @@ class Outcome:
 class Reply:
     """One reply. Iterate it for its markdown; after that `outcome` and `usage` say how it ended and what it cost.
 
-    `text` is the markdown so far, `usage` the sum of all calls of the provider.
+    `text` is the markdown so far, `usage` the sum of all calls of the provider, begun with what was `spent` before.
     """
 
-    def __init__(self, sherpa: Sherpa, provider: Provider, brief: Brief, cancellation: Cancellation) -> None:
+    def __init__(
+        self, sherpa: Sherpa, provider: Provider, brief: Brief, cancellation: Cancellation, spent: Usage | None = None
+    ) -> None:
         self._sherpa, self._provider, self._brief, self._cancellation = sherpa, provider, brief, cancellation
         self._raw: list[str] = []
         self.text = ""
-        self.usage = Usage()
+        self.usage = spent or Usage()
         self.outcome = Outcome("failed", None)
 
     def __iter__(self) -> Iterator[str]:

@@ -104,7 +104,7 @@ def _within(found: tuple[Source, ...], budget: int, left_out: LeftOut) -> Iterat
             kept[line] = text
         if kept or not source.lines:
             added = None if source.added is None else source.added & kept.keys()
-            yield replace(source, lines=kept, added=added) if len(kept) < len(source.lines) else source
+            yield replace(source, lines=kept, added=added, cut=True) if len(kept) < len(source.lines) else source
 
 
 def _removed(text: str, default: str) -> dict[str, dict[int, list[str]]]:

@@ -6,10 +6,12 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from codesherpa.analysis import ruff
+from codesherpa.analysis.lint import lint
 from codesherpa.analysis.sources import Source, read
 from codesherpa.concurrency import Cancellation
 from codesherpa.errors import ModelError, ModelTimeout
@@ -261,3 +263,12 @@ def test_a_source_that_is_only_words_is_said_to_be_unknown():
     asked = Brief("review", "", (Turn("user", "x"),), tool=TOOL, sources=(Source("message", {1: "?"}, ""),))
 
     assert "a language that I do not recognize" in json.loads(answer(asked))["summary"]
+
+
+def test_what_ruff_has_found_already_is_not_looked_for_again(monkeypatch: pytest.MonkeyPatch):
+    asked = brief("review", FENCED)
+    before = json.loads(answer(asked))
+    known = tuple(finding for source in asked.sources for finding in lint(source))
+    monkeypatch.setattr(ruff, "check", failing(ruff.RuffMissing("It was asked again.")))
+
+    assert json.loads(answer(replace(asked, evidence=known))) == before

@@ -220,6 +220,15 @@ def test_a_large_file_is_cut_between_lines() -> None:
     assert brief.sources[0].lines[last] == f"value_{last - 1} = '{'x' * 80}'"
 
 
+def test_python_that_is_cut_inside_a_bracket_is_not_called_broken() -> None:
+    table = "\n".join(f"    '{line}': '{'x' * 80}'," for line in range(2000))
+
+    brief = brief_of("review_monk", code=f"def f(x, items=[]):\n    return items\n\nTABLE = {{\n{table}\n}}\n")
+
+    assert brief.sources[0].cut
+    assert [(finding.line, finding.rule) for finding in brief.evidence] == [(1, "B006")]
+
+
 SHOWN = (Turn("user", f"Look at this\n\n{CODE}"), Turn("assistant", "A runner."))
 
 

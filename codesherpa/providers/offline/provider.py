@@ -67,7 +67,7 @@ def _answer(brief: Brief, stopped: threading.Event) -> str:
     """Make the whole answer: JSON where the brief has a tool, else markdown."""
     voice = Voice(brief.language)
     if brief.task == "review":
-        found = review.make(brief.sources, voice, stopped)
+        found = review.make(brief.sources, voice, stopped, brief.evidence)
         return _dump(found) if brief.tool else review.markdown(found, voice)
     if brief.task == "explanation":
         told = _explain(brief, voice)

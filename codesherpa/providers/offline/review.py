@@ -35,10 +35,13 @@ class _Review:
     late: LintError | None = None
 
 
-def make(sources: Sequence[Source], voice: Voice, stopped: threading.Event) -> dict[str, Any]:
+def make(
+    sources: Sequence[Source], voice: Voice, stopped: threading.Event, evidence: Sequence[Finding] | None = None
+) -> dict[str, Any]:
     """Return summary, findings (the most severe first), quality score and security risk.
 
-    Gives up between two files where `stopped` is set. Raises ModelError where ruff is missing, ModelTimeout
+    `evidence` is what ruff found in the sources, None where nobody has looked yet. Gives up between two files where
+    `stopped` is set. Raises ModelError where ruff is missing, ModelTimeout
     where it was too slow for every file.
     """
     done = _Review()
@@ -46,7 +49,8 @@ def make(sources: Sequence[Source], voice: Voice, stopped: threading.Event) -> d
     for source in sources[:_MOST_FILES]:
         if stopped.is_set():
             break
-        _look(done, source, voice, deadline - time.monotonic())
+        _look(done, source, voice, deadline - time.monotonic(), known=evidence is not None)
+    done.findings += evidence or ()
     if done.late and not done.checked:
         raise ModelTimeout(str(done.late)) from done.late
     if len(sources) > _MOST_FILES:
@@ -54,8 +58,8 @@ def make(sources: Sequence[Source], voice: Voice, stopped: threading.Event) -> d
     return _shape(done, bool(sources), voice)
 
 
-def _look(done: _Review, source: Source, voice: Voice, seconds: float) -> None:
-    """Check one file, or say why that cannot be done."""
+def _look(done: _Review, source: Source, voice: Voice, seconds: float, *, known: bool) -> None:
+    """Check one file unless its findings are `known`, or say why that cannot be done."""
     file = source.file
     if not source.lines or source.added == frozenset():
         done.notes.append(voice.say("nothing_added" if source.lines else "nothing_shown", file=file))
@@ -63,7 +67,7 @@ def _look(done: _Review, source: Source, voice: Voice, seconds: float) -> None:
         done.notes.append(offload(_seen, source, voice))
     else:
         try:
-            done.findings += lint(source, timeout=max(0.1, min(_ONE, seconds)))
+            done.findings += () if known else lint(source, timeout=max(0.1, min(_ONE, seconds)))
         except RuffMissing as missing:
             raise ModelError(str(missing)) from missing
         except LintError as failed:
