@@ -10,6 +10,7 @@ from flask import Flask, current_app
 from flask.cli import with_appcontext
 
 from codesherpa import providers, sherpas
+from codesherpa.auth.commands import user
 from codesherpa.chat.reply import Reply
 from codesherpa.concurrency import Cancellation
 from codesherpa.sherpas import router
@@ -20,6 +21,7 @@ from codesherpa.user.schemas import LANGUAGES
 def register(app: Flask) -> None:
     app.cli.add_command(chat)
     app.cli.add_command(bedrock)
+    app.cli.add_command(user)
 
 
 @click.command()

@@ -5,15 +5,37 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from alembic import context
 from flask import current_app
 from sqlalchemy import Connection, text
 
+try:
+    import fcntl
+except ImportError:  # Windows, where nobody runs two upgrades at once.
+    fcntl = None
+
 LOCK = 0x5348_4552_5041  # Any number will do, as long as every upgrade asks for the same.
 
 logging.getLogger("alembic").setLevel(logging.INFO)
 db = current_app.extensions["migrate"].db
+
+
+@contextmanager
+def queued() -> Iterator[None]:
+    """Keep a second upgrade of a SQLite file waiting, before it opens the file.
+
+    SQLite's own lock would not do: two that switch a new file to its write-ahead log at once fail at once,
+    and who waits for a long upgrade gives up after five seconds.
+    """
+    path = db.engine.url.database
+    if db.engine.dialect.name != "sqlite" or not path or path == ":memory:" or fcntl is None:
+        yield
+        return
+    with Path(f"{path}.lock").open("w") as lock:  # It stays: who removes a lock file lets two in.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager
@@ -32,7 +54,7 @@ def alone(connection: Connection) -> Iterator[None]:
 
 
 def run() -> None:
-    with db.engine.connect() as connection:
+    with queued(), db.engine.connect() as connection:
         context.configure(
             connection=connection,
             target_metadata=db.metadata,

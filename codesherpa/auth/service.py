@@ -11,7 +11,7 @@ from codesherpa.auth import tokens
 from codesherpa.auth.models import AuthSession
 from codesherpa.auth.tokens import Tokens
 from codesherpa.database import now
-from codesherpa.errors import InvalidCredentials, NotFound, TokenRevoked
+from codesherpa.errors import Conflict, InvalidCredentials, NotFound, TokenRevoked
 from codesherpa.extensions import db
 from codesherpa.user import audit, passwords
 from codesherpa.user import service as users
@@ -103,9 +103,28 @@ def change_password(session: AuthSession, current_password: str, new_password: s
     end(*(one for one in sessions(user) if one.id != session.id))
 
 
-def end_all(user: User) -> None:
-    """End every session of a user."""
-    end(*sessions(user))
+def set_password(user: User, password: str) -> int:
+    """Give a user a new password, whoever asks, and end its sessions; return how many."""
+    db.session.commit()  # Hashing takes long; nothing waits inside a transaction.
+    user.password_hash = passwords.hash(password)
+    audit.record(user.id, "password_set")
+    return end_all(user)
+
+
+def deactivate(user: User) -> int:
+    """Keep a user out and end its sessions; return how many. Raises Conflict when it is kept out already."""
+    if not user.is_active:
+        raise Conflict(f"{user.email} is deactivated already; nothing was changed.")
+    user.is_active = False
+    audit.record(user.id, "deactivated")
+    return end_all(user)
+
+
+def end_all(user: User) -> int:
+    """End every session of a user; return how many."""
+    live = sessions(user)
+    end(*live)
+    return len(live)
 
 
 users.deleting.connect(end_all)

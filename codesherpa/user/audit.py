@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 
 from flask import has_request_context, request
-from sqlalchemy import ForeignKey, String
+from sqlalchemy import ForeignKey, String, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from codesherpa.database import Key, Time, now
 from codesherpa.extensions import Model, db
 from codesherpa.observability import request_id
+from codesherpa.user.models import User
 
 
 class AuditEvent(Model):
@@ -30,3 +31,9 @@ def record(user_id: int, action: str) -> None:
     """Note what happens to an account, in the transaction that does it."""
     ip = (request.remote_addr or "") if has_request_context() else ""
     db.session.add(AuditEvent(user_id=user_id, action=action, ip=ip[:45], request_id=request_id()))
+
+
+def trail(user: User, limit: int) -> list[AuditEvent]:
+    """Return what happened to an account last, oldest first."""
+    mine = select(AuditEvent).where(AuditEvent.user_id == user.id)
+    return list(reversed(db.session.scalars(mine.order_by(AuditEvent.id.desc()).limit(limit)).all()))

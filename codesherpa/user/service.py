@@ -6,10 +6,10 @@ from typing import Any
 
 from blinker import Signal
 from sqlalchemy import delete as delete_rows
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
-from codesherpa.errors import EmailTaken, ValidationError
+from codesherpa.errors import Conflict, EmailTaken, ValidationError
 from codesherpa.extensions import db
 from codesherpa.user import audit, passwords
 from codesherpa.user.models import User
@@ -36,6 +36,29 @@ def find(email: str) -> User | None:
     return db.session.scalar(select(User).where(User.email_key == email.strip().casefold()))
 
 
+def get(id: int) -> User | None:
+    return db.session.get(User, id)
+
+
+def search(q: str, active: bool | None, limit: int) -> tuple[list[User], int]:
+    """Return the newest users with `q` in name or address, at most `limit`, and how many there are in all."""
+    wanted = select(User).where(User.name.icontains(q, autoescape=True) | User.email.icontains(q, autoescape=True))
+    if active is not None:
+        wanted = wanted.where(User.is_active.is_(active))
+    total = db.session.scalar(select(func.count()).select_from(wanted.subquery())) or 0
+    return list(db.session.scalars(wanted.order_by(User.id.desc()).limit(limit))), total
+
+
+def activate(user: User) -> User:
+    """Let a user sign in again. Raises Conflict when it may already."""
+    if user.is_active:
+        raise Conflict(f"{user.email} is active already; nothing was changed.")
+    user.is_active = True
+    audit.record(user.id, "activated")
+    db.session.commit()
+    return user
+
+
 def change(user: User, changes: dict[str, Any]) -> User:
     """Change what `changes` names of a user's own profile. Raises EmailTaken."""
     for name, value in changes.items():
@@ -48,6 +71,11 @@ def change(user: User, changes: dict[str, Any]) -> User:
 def delete(user: User, password: str) -> None:
     """Delete an account with all that belongs to it. Raises ValidationError for a wrong password."""
     check_password(user, "password", password)
+    remove(user)
+
+
+def remove(user: User) -> None:
+    """Delete an account with all that belongs to it, whoever asks."""
     deleting.send(user)
     db.session.execute(delete_rows(User).where(User.id == user.id))
     db.session.commit()

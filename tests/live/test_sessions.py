@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.live.conftest import Browser, DevelopmentServer, Server
+from tests.live.conftest import ROOT, Browser, DevelopmentServer, Server
 
 
 def open_tab(server: Server, browser: Callable[[], Browser], token: str) -> Browser:
@@ -37,6 +39,20 @@ def test_a_changed_password_closes_the_other_sessions_sockets(server: Server, br
 
     other.until("disconnect")
     assert tab.ask("message", {"message": "still here"})["success"]
+
+
+@pytest.mark.parametrize("order", ["sign-out", "deactivate", "set-password"])
+def test_a_command_closes_the_sockets_of_a_running_server(
+    server: Server, browser: Callable[[], Browser], order: str
+) -> None:
+    email = f"{order}@example.com"
+    tab = open_tab(server, browser, server.sign_in(email)["access_token"])
+
+    command = [sys.executable, "-m", "flask", "user", order, email]
+    subprocess.run(command, cwd=ROOT, env=server.environ, input="another long one\n", text=True, check=True, timeout=60)
+
+    tab.until("session_expired")
+    tab.until("disconnect")
 
 
 def test_a_socket_is_carried_over_to_a_new_token_of_the_same_user(

@@ -1,0 +1,246 @@
+"""flask user: accounts from the command line.
+
+It stands here and not in `user`, since most of it ends sessions, and `user` knows none.
+"""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from typing import Any
+
+import click
+import structlog
+from flask import g, json
+from flask.cli import AppGroup
+from marshmallow import Schema
+from marshmallow import ValidationError as SchemaError
+from sqlalchemy.exc import SQLAlchemyError
+
+from codesherpa.auth import schemas, service
+from codesherpa.database import LARGEST_KEY
+from codesherpa.errors import AppError, sentences
+from codesherpa.terminal import printable, table, when
+from codesherpa.user import audit
+from codesherpa.user import schemas as user_schemas
+from codesherpa.user import service as users
+from codesherpa.user.models import User
+
+USER, SESSION, EVENT = user_schemas.User(), schemas.Session(exclude=("current",)), user_schemas.AuditEvent()
+
+log = structlog.get_logger(__name__)
+
+
+class Commands(AppGroup):
+    """Commands that have an id for the audit trail, as a request has, and whose failures are one line."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except AppError as fault:
+            raise click.ClickException(fault.message) from fault
+        except SQLAlchemyError as fault:
+            why = str(getattr(fault, "orig", None) or fault).strip().splitlines()[0]
+            raise click.ClickException(
+                f"The database refused: {why} (is it up, and `flask db upgrade` done?)"
+            ) from fault
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+stdin_option = click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+who = click.argument("account", metavar="EMAIL|ID")
+
+
+@click.group("user", cls=Commands)
+def user() -> None:
+    """Look after accounts; a user is named by email address or id."""
+
+
+@user.command()
+@click.argument("email", required=False)
+@click.option("--email", "named", help="The same, as an option.")
+@click.option("--name", help="What to call the user; else what stands before the @.")
+@stdin_option
+@json_option
+def create(email: str | None, named: str | None, name: str | None, password_stdin: bool, as_json: bool) -> None:
+    """Make an account; the password is asked for, or read from standard input."""
+    begin()
+    address = email or named or click.prompt("Email")
+    checked = load(schemas.Registration(only=("name", "email")), name=name or address.partition("@")[0], email=address)
+    made = users.create(**checked, password=new_password(password_stdin))
+    tell(as_json, {"user": USER.dump(made)}, f"Made user {made.id}, {shown(made)}.")
+
+
+@user.command("list")
+@click.option("--search", "q", default="", help="Part of a name or an address.")
+@click.option("--active/--inactive", default=None, help="Only those who may sign in, or may not.")
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="At most so many.")
+@json_option
+def list_users(q: str, active: bool | None, limit: int, as_json: bool) -> None:
+    """List accounts, newest first."""
+    begin()
+    found, total = users.search(q, active, limit)
+    rows = [(one.id, one.email, one.name, state(one), when(one.created_at)) for one in found]
+    listed = table(("ID", "EMAIL", "NAME", "STATE", "SINCE"), rows)
+    data = {"users": USER.dump(found, many=True), "count": len(found), "total": total}
+    tell(as_json, data, f"{listed}\n{len(found)} of {total} users")
+
+
+@user.command()
+@who
+@click.option("--events", type=click.IntRange(0), default=20, show_default=True, help="How much of the audit trail.")
+@json_option
+def show(account: str, events: int, as_json: bool) -> None:
+    """Show an account, where it is signed in, and what happened to it."""
+    begin()
+    found = find(account)
+    sessions, trail = service.sessions(found), audit.trail(found, events)
+    data = {
+        "user": USER.dump(found),
+        "sessions": SESSION.dump(sessions, many=True),
+        "audit": EVENT.dump(trail, many=True),
+    }
+    tell(as_json, data, "\n\n".join((about(found), where(sessions), what(trail))))
+
+
+@user.command()
+@who
+@json_option
+def activate(account: str, as_json: bool) -> None:
+    """Let a user sign in again."""
+    changed = users.activate(begin_with(account))
+    tell(as_json, {"user": USER.dump(changed)}, f"{shown(changed)} may sign in again.")
+
+
+@user.command()
+@who
+@json_option
+def deactivate(account: str, as_json: bool) -> None:
+    """Keep a user out: its sessions end and its sockets are closed within a second."""
+    changed = begin_with(account)
+    ended = service.deactivate(changed)
+    tell(
+        as_json,
+        {"user": USER.dump(changed), "sessions_ended": ended},
+        f"{shown(changed)} is out; {count(ended)} ended.",
+    )
+
+
+@user.command("set-password")
+@who
+@stdin_option
+@json_option
+def set_password(account: str, password_stdin: bool, as_json: bool) -> None:
+    """Give a user a new password and end its sessions."""
+    changed = begin_with(account)
+    ended = service.set_password(changed, new_password(password_stdin))
+    done = f"{shown(changed)} has a new password; {count(ended)} ended."
+    tell(as_json, {"user": USER.dump(changed), "sessions_ended": ended}, done)
+
+
+@user.command("sign-out")
+@who
+@json_option
+def sign_out(account: str, as_json: bool) -> None:
+    """End every session of a user."""
+    signed_out = begin_with(account)
+    ended = service.end_all(signed_out)
+    tell(
+        as_json,
+        {"user": USER.dump(signed_out), "sessions_ended": ended},
+        f"{count(ended)} of {shown(signed_out)} ended.",
+    )
+
+
+@user.command()
+@who
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+def delete(account: str, yes: bool, as_json: bool) -> None:
+    """Delete an account with all that belongs to it."""
+    going = begin_with(account)
+    dumped, named = USER.dump(going), shown(going)
+    if not yes:
+        click.confirm(f"Delete {named} with all its agents, projects and chats?", abort=True, err=True)
+    users.remove(going)
+    # Its audit trail is gone with it, so the log is where this can be read.
+    log.warning("account deleted", user_id=dumped["id"], request_id=g.request_id)
+    tell(as_json, {"user": dumped}, f"Deleted {named} and all that belonged to it.")
+
+
+def begin() -> None:
+    """Name what is done now, so that the audit trail tells it from a request."""
+    g.request_id = f"command-{uuid.uuid4().hex}"
+
+
+def begin_with(account: str) -> User:
+    begin()
+    return find(account)
+
+
+def find(account: str) -> User:
+    """Return the user of that id or address. Raises ClickException."""
+    number = account.isascii() and account.isdigit() and int(account) <= LARGEST_KEY
+    found = users.get(int(account)) if number else users.find(account)
+    if found is None:
+        raise click.ClickException(f"There is no user {printable(account)}.")
+    return found
+
+
+def new_password(from_stdin: bool) -> str:
+    """Ask for a password twice without showing it, or read one line where nobody sits at a terminal."""
+    if from_stdin or not sys.stdin.isatty():
+        given = sys.stdin.readline().rstrip("\r\n")
+    else:
+        given = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    checked: str = load(schemas.Registration(only=("password",)), password=given)["password"]
+    return checked
+
+
+def load(schema: Schema, **values: str) -> dict[str, Any]:
+    """Check what was given as the API does. Raises ClickException, one line."""
+    try:
+        loaded: dict[str, Any] = schema.load(values)
+    except SchemaError as fault:
+        said = "; ".join(f"{field}: {' '.join(told)}" for field, told in sentences(fault.messages).items())
+        raise click.ClickException(said) from fault
+    return loaded
+
+
+def tell(as_json: bool, data: dict[str, Any], text: str) -> None:
+    click.echo(json.dumps(data, indent=2) if as_json else text)
+
+
+def about(one: User) -> str:
+    """Return an account as lines of name and value."""
+    lines = {
+        "id": one.id,
+        "email": one.email,
+        "name": one.name,
+        "state": state(one),
+        "language": one.language,
+        "since": when(one.created_at),
+    }
+    return "\n".join(f"{name:10}{printable(str(value))}" for name, value in lines.items())
+
+
+def where(sessions: list[Any]) -> str:
+    rows = [(one.id, when(one.created_at), when(one.last_used_at), one.ip, one.user_agent) for one in sessions]
+    return table(("SESSION", "SINCE", "LAST USED", "FROM", "WITH"), rows) if rows else "Signed in nowhere."
+
+
+def what(trail: list[audit.AuditEvent]) -> str:
+    rows = [(when(one.created_at), one.action, one.ip or "-", one.request_id) for one in trail]
+    return table(("WHEN", "WHAT", "FROM", "BY"), rows) if rows else "Nothing happened yet."
+
+
+def state(one: User) -> str:
+    return "active" if one.is_active else "deactivated"
+
+
+def shown(one: User) -> str:
+    return printable(one.email)
+
+
+def count(sessions: int) -> str:
+    return "1 session" if sessions == 1 else f"{sessions} sessions"
