@@ -32,10 +32,10 @@ loglevel = "warning"
 
 def post_worker_init(worker):
     """Look after what an earlier worker left, and greet whoever started us by hand."""
-    from codesherpa.chat import generation
+    from codesherpa.chat import sweep
 
     with worker.wsgi.app_context():
-        generation.start_sweeping()
+        sweep.start()
     if os.environ.get("WELCOME"):
         print(WELCOME, flush=True)
 

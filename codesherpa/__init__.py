@@ -88,9 +88,9 @@ def register_blueprints(app: Flask) -> None:
 
 
 def register_sockets(app: Flask) -> None:
-    from codesherpa.chat import events, generation
+    from codesherpa.chat import events, process
 
-    generation.init_app(app)
+    process.init_app(app)
     events.init_app(app, socketio)
 
 

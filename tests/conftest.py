@@ -126,10 +126,10 @@ def make_app(database_url: str) -> Iterator[Callable[..., Flask]]:
 
 def settle(app: Flask) -> None:
     """Wait until nothing is being written any more."""
-    generations = app.extensions["generations"]
-    for live in list(generations.live.values()):
+    process = app.extensions["process"]
+    for live in list(process.live.values()):
         live.cancellation.cancel()
-    generations.close()
+    process.close()
 
 
 @pytest.fixture

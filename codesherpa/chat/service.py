@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from codesherpa.agents import service as agents
-from codesherpa.chat import conversations, generation, rooms, stream
+from codesherpa.chat import conversations, process, rooms, stream, sweep, work
 from codesherpa.chat.models import ACTIVE, Chat, Conversation
 from codesherpa.database import now
 from codesherpa.errors import BY_CODE, AppError, Conflict, ModelTimeout, NotFound
@@ -73,7 +73,8 @@ def submit(user: User, message: str, client_message_id: str | None = None, **bes
         except IntegrityError:
             db.session.rollback()
         else:
-            generation.dispatch(user.id)
+            sweep.start()
+            work.dispatch(user.id)
             return chat, True
     raise Conflict("What this message belongs to has just changed. Send it again.")
 
@@ -135,7 +136,7 @@ def answer(user: User, **message: Any) -> tuple[Chat, bool]:
 def await_end(user: User, chat: Chat) -> Chat:
     """Wait until a reply has ended, in this process or another."""
     id, give_up = chat.id, time.monotonic() + LONGEST_WAIT
-    with generation.awaiting(id) as ended:
+    with process.awaiting(id) as ended:
         chat = reread(user, id)
         while not chat.has_ended and time.monotonic() < give_up:
             ended.wait(1)
@@ -161,7 +162,7 @@ def stop(user: User, id: int) -> Chat:
     db.session.commit()
     if chat.has_ended:
         raise Conflict("This reply has ended already.")
-    generation.stop(chat)
+    work.stop(chat)
     return await_end(user, chat)
 
 
@@ -183,7 +184,7 @@ def answer_again(user: User, id: int) -> Chat:
 
 def resume(user: User, id: int, after_seq: int) -> tuple[Chat, int, str]:
     """Return a chat, its last seq, and the text of the reply that came after `after_seq`. Raises NotFound."""
-    live = generation.here().live.get(id)
+    live = process.here().live.get(id)
     chat = find(user, id)
     db.session.commit()
     if live is not None and chat.status in ACTIVE:
@@ -197,7 +198,7 @@ def active(user: User) -> list[dict[str, int]]:
         select(Chat).where(Chat.user_id == user.id, Chat.status.in_(ACTIVE)).order_by(Chat.id)
     ).all()
     db.session.commit()
-    live = generation.here().live
+    live = process.here().live
     return [
         {"chat_id": chat.id, "seq": live[chat.id].stream.after(0)[0] if chat.id in live else chat.delta_ends.count(",")}
         for chat in writing
@@ -206,7 +207,7 @@ def active(user: User) -> list[dict[str, int]]:
 
 def delete(user: User, id: int) -> None:
     """Delete a chat; a reply that is being written is stopped first. Raises NotFound."""
-    generation.quiet(find(user, id))
+    work.quiet(find(user, id))
     db.session.delete(find(user, id))
     db.session.commit()
 
@@ -214,7 +215,7 @@ def delete(user: User, id: int) -> None:
 @users.deleting.connect
 def quiet_all(user: User) -> None:
     """Stop all that is being written for a user whose account goes."""
-    generation.quiet(*db.session.scalars(select(Chat).where(Chat.user_id == user.id, Chat.status.in_(ACTIVE))).all())
+    work.quiet(*db.session.scalars(select(Chat).where(Chat.user_id == user.id, Chat.status.in_(ACTIVE))).all())
 
 
 def raise_fault(chat: Chat) -> None:

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 
-from codesherpa.chat import generation, leases, rooms, stream
+from codesherpa.chat import leases, process, rooms, stream, sweep
 from codesherpa.chat.models import Chat, Conversation
 from codesherpa.chat.stream import Stream, Streams, Unsaved
 from codesherpa.database import now
@@ -42,7 +42,7 @@ def test_what_a_dead_worker_was_writing_is_interrupted_and_keeps_its_text(
     id = left_by_a_dead_worker(app, ada, "streaming")
 
     with app.app_context():
-        generation.sweep()
+        sweep.look()
 
     chat = ada.get(f"/chat/{id}").json["data"]
     assert (chat["status"], chat["error"]["code"], chat["response"]) == ("interrupted", "interrupted", "what was shown")
@@ -54,8 +54,8 @@ def test_what_a_dead_worker_had_not_begun_is_taken_up_again(app: Flask, ada: Cal
     id = left_by_a_dead_worker(app, ada, "pending")
 
     with app.app_context():
-        generation.sweep()
-        with generation.awaiting(id) as ended:
+        sweep.look()
+        with process.awaiting(id) as ended:
             ended.wait(0.5)
 
     assert ada.get(f"/chat/{id}").json["data"]["status"] == "complete"
@@ -70,10 +70,10 @@ def test_a_lease_that_is_renewed_is_nobody_elses(app: Flask, ada: Caller, model:
     assert model.begun.acquire(timeout=10)
     with app.app_context():
         id = db.session.scalars(db.select(Chat.id)).one()
-        owner = generation.here().owner
+        owner = process.here().owner
         leases.renew(owner, [id])
 
-        generation.sweep()
+        sweep.look()
 
         assert leases.left_behind() == []
         assert leases.interrupt(id) is None

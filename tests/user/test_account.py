@@ -91,6 +91,6 @@ def test_a_deleted_account_is_gone_with_all_that_is_its_own(
     assert ada.get("/user/me").json["data"]["code"] == "token_revoked"
     assert login_code(ada, ada.password) == 401
     assert not thread.is_alive()
-    assert app.extensions["generations"].live == {}
+    assert app.extensions["process"].live == {}
     assert Caller(ada.client, ada.email).get("/chat").json["data"]["chats"] == []
     assert bob.get("/user/me").status_code == 200

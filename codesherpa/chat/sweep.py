@@ -1,0 +1,40 @@
+"""Look after leases: renew this process's own, and clear up after a process that died."""
+
+from __future__ import annotations
+
+import structlog
+
+from codesherpa.chat import leases, rooms, work
+from codesherpa.chat.process import Process, here
+from codesherpa.concurrency import spawn
+
+SWEEP = 4.0  # Seconds between two looks for what a dead worker left; also how often leases are renewed.
+
+log = structlog.get_logger(__name__)
+
+
+def start() -> None:
+    """Have this process look after leases from now on; the second call does nothing."""
+    process = here()
+    if process.sweeper is None:
+        process.sweeper = spawn(until_closed, process)
+
+
+def until_closed(process: Process) -> None:
+    while not process.closed.wait(SWEEP):
+        try:
+            with process.app.app_context():
+                leases.renew(process.owner, list(process.live))
+                look()
+        except Exception:  # The database may be away for a while; this goes on.
+            log.exception("sweep failed")
+
+
+def look() -> None:
+    """Mark what a dead worker was writing as interrupted, and take up what it had not begun."""
+    left = leases.left_behind()
+    for chat_id, _ in left:
+        if (ended := leases.interrupt(chat_id)) is not None:
+            rooms.tell_end(ended)
+    for user_id in {user_id for _, user_id in left}:
+        work.dispatch(user_id)

@@ -1,0 +1,63 @@
+"""Which replies this process takes up, and how one of them is told to end."""
+
+from __future__ import annotations
+
+from flask import Flask, g
+from sqlalchemy import update
+
+from codesherpa.chat import generation, leases, rooms
+from codesherpa.chat.models import Chat
+from codesherpa.chat.process import Live, Process, here
+from codesherpa.concurrency import Cancellation, spawn
+from codesherpa.database import now
+from codesherpa.extensions import db
+
+
+def dispatch(user_id: int) -> None:
+    """Start as many of a user's pending replies as may be written at once."""
+    process = here()
+    for chat_id in leases.claim(user_id, process.owner):
+        cancellation = Cancellation()
+        process.live[chat_id] = Live(cancellation, process.streams.open(chat_id, user_id))
+        spawn(write, process.app, chat_id)
+
+
+def write(app: Flask, chat_id: int) -> None:
+    """Write one reply, whatever happens, and tell its end once."""
+    process: Process = app.extensions["process"]
+    live = process.live[chat_id]
+    with app.app_context():
+        chat = db.session.get(Chat, chat_id)
+        db.session.commit()
+        try:
+            if chat is not None:
+                g.request_id = chat.request_id
+                generation.compose(chat, live)
+        finally:
+            process.streams.close(live.stream)
+            process.live.pop(chat_id, None)
+            for event in process.waiting.pop(chat_id, []):
+                event.set()
+        if chat is not None:
+            dispatch(chat.user_id)
+
+
+def stop(chat: Chat) -> None:
+    """End a reply: one that is being written here is cancelled, one that waits its turn never begins."""
+    if live := here().live.get(chat.id):
+        live.cancellation.cancel()
+        return
+    waits = update(Chat).where(Chat.id == chat.id, Chat.status == "pending", Chat.lease_owner.is_(None))
+    ending = {"status": "stopped", "result": {"kind": "reply", "reply": ""}, "completed_at": now()}
+    ended = db.session.scalar(waits.values(ending).returning(Chat), execution_options={"populate_existing": True})
+    db.session.commit()
+    if ended is not None:
+        rooms.tell_end(ended)
+
+
+def quiet(*chats: Chat) -> None:
+    """Stop what is being written of these chats."""
+    db.session.commit()
+    for chat in chats:
+        if not chat.has_ended:
+            stop(chat)
