@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from flask import Flask
+from flask import Flask, Request
+from flask.sessions import NullSession, SessionInterface
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 import config as settings
@@ -17,6 +18,13 @@ from codesherpa.extensions import api, cors, db, jwt, migrate, socketio
 __version__ = "0.1.0"
 
 
+class NoCookies(SessionInterface):
+    """Who calls is told by a token alone, so no cookie is read or signed."""
+
+    def open_session(self, app: Flask, request: Request) -> NullSession:
+        return NullSession()
+
+
 def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     """Build the application from `config` as `config.load` gives it, or from the environment.
 
@@ -24,6 +32,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     """
     app = Flask(__name__, static_folder=None)
     app.url_map.converters["id"] = Id
+    app.session_interface = NoCookies()
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.config.from_mapping(config if config is not None else settings.from_environment())
@@ -52,6 +61,7 @@ def register_extensions(app: Flask) -> None:
     cors.init_app(
         app,
         origins=app.config["CORS_ORIGINS"],
+        always_send=False,  # Who sends no Origin asks for none of this.
         expose_headers=["X-Request-ID", "Retry-After"],
         max_age=600,
     )
@@ -71,7 +81,7 @@ def register_edge(app: Flask) -> None:
 
 
 def register_blueprints(app: Flask) -> None:
-    from codesherpa import exports, health, limits
+    from codesherpa import exports, health
     from codesherpa.agents.routes import blueprint as agents
     from codesherpa.auth.routes import blueprint as auth
     from codesherpa.chat.routes import blueprint as chat
@@ -79,7 +89,6 @@ def register_blueprints(app: Flask) -> None:
     from codesherpa.projects.routes import blueprint as projects
     from codesherpa.user.routes import blueprint as user
 
-    limits.limiter.exempt(health.blueprint)
     app.register_blueprint(health.blueprint)
     app.register_blueprint(docs)
     exports.register()

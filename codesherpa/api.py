@@ -8,7 +8,7 @@ from functools import wraps
 from typing import Any, NoReturn
 
 import flask
-from flask import Response, jsonify
+from flask import Response, current_app, jsonify, request
 from flask_smorest import Api, Blueprint
 from marshmallow import Schema, ValidationError
 from webargs.flaskparser import FlaskParser
@@ -117,6 +117,13 @@ class VersionedApi(Api):
 
     def _register_pagination_header(self) -> None:
         pass  # Pages are told in the body.
+
+
+def answering() -> View | None:
+    """Return the view that answers this request, None where there is none."""
+    view = current_app.view_functions.get(request.endpoint or "")
+    found: View | None = getattr(getattr(view, "view_class", None), request.method.lower(), view)
+    return found
 
 
 def public(view: View) -> View:

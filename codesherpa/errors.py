@@ -7,7 +7,6 @@ from typing import Any
 import structlog
 from flask import Flask, Response
 from flask_jwt_extended.exceptions import JWTExtendedException, RevokedTokenError
-from flask_limiter import RateLimitExceeded
 from jwt.exceptions import ExpiredSignatureError, PyJWTError
 from marshmallow import ValidationError as SchemaError
 from sqlalchemy.exc import OperationalError
@@ -182,8 +181,6 @@ def kind_of(fault: Exception) -> AppError:
             return TokenRevoked()
         case JWTExtendedException() | PyJWTError():
             return Unauthorized()
-        case RateLimitExceeded():
-            return RateLimited(retry_after=max(1, fault.limit.limit.get_expiry() // 2))
         case HTTPException() if fault.code in BY_STATUS:
             return BY_STATUS[fault.code]()
         case HTTPException() if fault.code is not None and fault.code < 500:

@@ -15,12 +15,14 @@ import codesherpa
 from codesherpa.api import PREFIX, envelope, failure
 from codesherpa.database import reading
 from codesherpa.extensions import db
+from codesherpa.limits import unlimited
 
 blueprint = Blueprint("health", __name__)
 log = structlog.get_logger(__name__)
 
 
 @blueprint.get("/")
+@unlimited
 def index() -> dict[str, Any]:
     """Say what this is and where its documentation is."""
     about = {"service": "codesherpa", "version": codesherpa.__version__, "docs": f"{PREFIX}/docs"}
@@ -28,12 +30,14 @@ def index() -> dict[str, Any]:
 
 
 @blueprint.get("/health")
+@unlimited
 def health() -> dict[str, Any]:
     """Say that the process answers."""
     return envelope({"status": "ok"}, "Alive.")
 
 
 @blueprint.get("/health/ready")
+@unlimited
 def ready() -> Response:
     """Say whether the database, and Redis where it is configured, answer."""
     parts = {"database": database_answers()}
@@ -47,6 +51,7 @@ def ready() -> Response:
 
 
 @blueprint.get("/metrics")
+@unlimited
 def metrics() -> Response:
     """Give what this process has counted, in Prometheus' own format."""
     return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)

@@ -2,75 +2,135 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
+from functools import cache, wraps
+from typing import Any
 
+import structlog
 from flask import Flask, current_app, g, request
-from flask_limiter import Limiter
-from flask_limiter.util import get_remote_address
-from limits import parse
+from limits import RateLimitItem, parse
 from limits.errors import StorageError
+from limits.storage import MemoryStorage, storage_from_string
+from limits.strategies import FixedWindowRateLimiter
 
-from codesherpa.api import View
+from codesherpa.api import View, answering
 from codesherpa.errors import RateLimited
 
+log = structlog.get_logger(__name__)
+parsed: Callable[[str], RateLimitItem] = cache(parse)
+PAUSE = 5.0  # Seconds after which a store that was away is asked again.
 
-def caller() -> str:
-    """Name who calls: the signed-in user, else the address."""
+
+class Counter:
+    """Counts in the store that every worker shares; while that is away, in this process at half the rate.
+
+    Stricter, never open: two workers that each count for themselves let through no more than one store would.
+    """
+
+    def __init__(self, redis_url: str | None) -> None:
+        self.alone = FixedWindowRateLimiter(MemoryStorage())
+        self.shared = FixedWindowRateLimiter(store(redis_url)) if redis_url else None
+        self.away_until = -math.inf
+
+    def hit(self, rate: RateLimitItem, *who: str) -> int:
+        """Count one; return 0 where it is free, else in how many seconds the next one is."""
+        if self.shared is None:
+            return counted(self.alone, rate, *who)
+        if time.monotonic() >= self.away_until:
+            try:
+                return counted(self.shared, rate, *who)
+            except StorageError:
+                self.away_until = time.monotonic() + PAUSE
+                log.warning("the store of the rate limits does not answer", exc_info=True)
+        return counted(self.alone, half(rate), *who)
+
+
+def store(redis_url: str) -> Any:
+    """Return the store at a Redis; one that hangs holds a request up for a second, not for ever."""
+    url = redis_url.replace("unix://", "redis+unix://", 1) if redis_url.startswith("unix://") else redis_url
+    return storage_from_string(
+        url, wrap_exceptions=True, key_prefix="codesherpa", socket_connect_timeout=1, socket_timeout=1
+    )
+
+
+def counted(strategy: FixedWindowRateLimiter, rate: RateLimitItem, *who: str) -> int:
+    if strategy.hit(rate, *who):
+        return 0
+    return max(1, math.ceil(strategy.get_window_stats(rate, *who).reset_time - time.time()))
+
+
+@cache
+def half(rate: RateLimitItem) -> RateLimitItem:
+    return type(rate)(max(1, rate.amount // 2), rate.multiples, rate.namespace)
+
+
+def init_app(app: Flask) -> None:
+    """Count in Redis where there is one, so that all workers count together, else in this process."""
+    app.extensions["counter"] = Counter(app.config["REDIS_URL"])
+    app.before_request(count_request)
+
+
+def count(setting: str, *who: str) -> None:
+    """Count one against the rate of a setting. Raises RateLimited."""
+    rate = current_app.config[setting]
+    if rate is None:
+        return
+    if wait := current_app.extensions["counter"].hit(parsed(rate), setting, *who):
+        raise RateLimited(retry_after=wait)
+
+
+def count_request() -> None:
+    """Count a request against its user, or the address of nobody in particular, unless its view counts for itself."""
+    view = answering()
+    if view is None or getattr(view, "counted", False):
+        return
     session = g.get("auth_session")
-    return f"user:{session.user_id}" if session else f"address:{get_remote_address()}"
+    count("RATE_LIMIT_DEFAULT", f"user:{session.user_id}" if session else f"address:{address()}")
+
+
+def count_message(user_id: int) -> None:
+    """Count a socket's message against its user. Raises RateLimited."""
+    count("RATE_LIMIT_MESSAGES", f"user:{user_id}")
+
+
+def address() -> str:
+    return request.remote_addr or "nowhere"
 
 
 def account() -> str:
     """Name the account that a sign-in is for."""
     body = request.get_json(silent=True)
     email = body.get("email") if isinstance(body, dict) else None
-    return f"account:{email.strip().casefold()[:300]}" if isinstance(email, str) else f"address:{get_remote_address()}"
-
-
-def half() -> str:
-    """The default rate while Redis is away and each process counts for itself: stricter, never open."""
-    count, _, unit = current_app.config["RATE_LIMIT_DEFAULT"].partition("/")
-    return f"{max(1, int(count) // 2)}/{unit}"
-
-
-def off(setting: str) -> Callable[[], bool]:
-    return lambda: current_app.config[setting] is None
-
-
-# The rates are read at each request, since every application has its own.
-limiter = Limiter(
-    caller,
-    default_limits=[lambda: current_app.config["RATE_LIMIT_DEFAULT"]],
-    default_limits_exempt_when=off("RATE_LIMIT_DEFAULT"),
-    in_memory_fallback=[half],  # type: ignore[list-item]  # It may be callable, as the others are.
-)
-
-
-def init_app(app: Flask) -> None:
-    """Count in Redis where there is one, so that all workers count together, else in this process."""
-    app.config["RATELIMIT_STORAGE_URI"] = app.config["REDIS_URL"] or "memory://"
-    app.config["RATELIMIT_KEY_PREFIX"] = "codesherpa"
-    limiter.init_app(app)
+    if not isinstance(email, str):
+        return f"address:{address()}"
+    return f"account:{email.strip().casefold()[:300]}".encode(errors="replace").decode()  # Half a surrogate is no key.
 
 
 def by_address(setting: str) -> Callable[[View], View]:
     """Limit a view by address, at the rate of a setting."""
-    return limiter.limit(lambda: current_app.config[setting], key_func=get_remote_address, exempt_when=off(setting))
+    return limited(setting, address)
 
 
 def by_account(setting: str) -> Callable[[View], View]:
     """Limit a view by the account that it names, at the rate of a setting."""
-    return limiter.limit(lambda: current_app.config[setting], key_func=account, exempt_when=off(setting))
+    return limited(setting, account)
 
 
-def count_message(user_id: int) -> None:
-    """Count a socket's message against its user. Raises RateLimited."""
-    rate = current_app.config["RATE_LIMIT_MESSAGES"]
-    if rate is None:
-        return
-    try:
-        free = limiter.limiter.hit(parse(rate), "messages", str(user_id))
-    except StorageError:
-        free = True  # The store is away; the user's replies are limited all the same, by the database.
-    if not free:
-        raise RateLimited(retry_after=1)
+def limited(setting: str, who: Callable[[], str]) -> Callable[[View], View]:
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def answer(*args: Any, **kwargs: Any) -> Any:
+            count(setting, request.endpoint or "", who())
+            return view(*args, **kwargs)
+
+        return unlimited(answer)
+
+    return decorate
+
+
+def unlimited(view: View) -> View:
+    """Let a view be called however often, or count by itself."""
+    view.counted = True  # type: ignore[attr-defined]
+    return view

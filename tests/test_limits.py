@@ -2,9 +2,34 @@
 
 from __future__ import annotations
 
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-from tests.conftest import Caller
+import pytest
+from redis import Redis
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
+
+from tests.conftest import Caller, skip_or_fail
+
+
+@pytest.fixture
+def redis_url(tmp_path: Path) -> Iterator[str]:
+    """The URL of a Redis of this test's own."""
+    if not (server := shutil.which("redis-server")):
+        skip_or_fail("no redis-server is installed")
+    port = closed_port()
+    command = [server, "--port", str(port), "--save", "", "--dir", str(tmp_path), "--bind", "127.0.0.1"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    with Redis(port=port, retry=Retry(ConstantBackoff(0.05), 200)) as client:
+        client.ping()
+    yield f"redis://127.0.0.1:{port}/0"
+    process.kill()
+    process.wait()
 
 
 def codes(answers: list[Any]) -> list[int]:
@@ -42,3 +67,65 @@ def test_an_address_has_so_many_registrations(make_app: Any) -> None:
     answers = [client.post("/api/v1/auth/register", json={}) for _ in range(3)]
 
     assert codes(answers) == [400, 400, 429]
+
+
+def test_all_that_a_user_asks_for_counts_together(make_app: Any) -> None:
+    client = make_app(RATE_LIMIT_DEFAULT="5/minute").test_client()
+    ada = Caller(client, "ada@example.com")
+
+    answers = [
+        ada.get(path) for path in ("/agents", "/projects", "/chat", "/user/me", "/agents/1", "/chat/conversations")
+    ]
+
+    assert codes(answers) == [200, 200, 200, 200, 404, 429]
+
+
+def test_what_nobody_signed_in_for_is_counted_by_address_but_health_is_not(make_app: Any) -> None:
+    client = make_app(RATE_LIMIT_DEFAULT="3/minute").test_client()
+
+    answers = [client.get("/api/v1/openapi.json") for _ in range(4)]
+
+    assert codes(answers) == [200, 200, 200, 429]
+    for path in ("/", "/health", "/health/ready", "/metrics"):
+        assert client.get(path).status_code == 200
+
+
+def test_an_address_of_a_broken_letter_is_counted_like_any_other(make_app: Any, redis_url: str) -> None:
+    client = make_app(RATE_LIMIT_LOGIN="1/minute", REDIS_URL=redis_url).test_client()
+    body = rb'{"email": "\ud800@example.com", "password": "not the one"}'
+
+    answers = [client.post("/api/v1/auth/login", data=body, content_type="application/json") for _ in range(2)]
+
+    assert codes(answers) == [400, 429]
+
+
+def test_processes_with_one_redis_count_together(make_app: Any, redis_url: str) -> None:
+    settings = {"RATE_LIMIT_DEFAULT": "5/minute", "REDIS_URL": redis_url}
+    one, other = make_app(**settings), make_app(**settings)
+    ada = Caller(one.test_client(), "ada@example.com")
+
+    answers = [ada.get("/agents") for _ in range(3)]
+    ada.client = other.test_client()
+    answers += [ada.get("/agents") for _ in range(3)]
+
+    assert codes(answers) == [200] * 5 + [429]
+
+
+@pytest.mark.parametrize("setting", ["RATE_LIMIT_DEFAULT", "RATE_LIMIT_AUTH", "RATE_LIMIT_LOGIN"])
+def test_a_redis_that_is_away_makes_a_rate_stricter(make_app: Any, setting: str) -> None:
+    app = make_app(**{setting: "6/minute", "REDIS_URL": f"redis://127.0.0.1:{closed_port()}/0"})
+    client = app.test_client()
+    login = {"email": "a@x.org", "password": "not the one"}
+
+    if setting == "RATE_LIMIT_DEFAULT":
+        answers = [client.get("/api/v1/openapi.json") for _ in range(4)]
+    else:
+        answers = [client.post("/api/v1/auth/login", json=login) for _ in range(4)]
+
+    assert codes(answers)[-2:] in ([200, 429], [401, 429])
+
+
+def closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    return port

@@ -13,7 +13,7 @@ from flask_jwt_extended.exceptions import JWTExtendedException
 from jwt.exceptions import PyJWTError
 from sqlalchemy import bindparam, select
 
-from codesherpa.api import ApiBlueprint
+from codesherpa.api import ApiBlueprint, answering
 from codesherpa.auth.models import AuthSession
 from codesherpa.database import now, reading
 from codesherpa.errors import AccountDisabled, TokenRevoked, Unauthorized, kind_of
@@ -62,11 +62,10 @@ def issue(session: AuthSession) -> Tokens:
 
 def guard() -> None:
     """Refuse a request to the API without the right token, before anything of it is read."""
-    if request.endpoint is None or not isinstance(current_app.blueprints.get(request.blueprint or ""), ApiBlueprint):
+    view = answering()
+    if view is None or not isinstance(current_app.blueprints.get(request.blueprint or ""), ApiBlueprint):
         return
-    view = current_app.view_functions[request.endpoint]
-    method = getattr(getattr(view, "view_class", None), request.method.lower(), view)
-    wanted = getattr(method, "guard", "access")
+    wanted = getattr(view, "guard", "access")
     if wanted is None or request.method == "OPTIONS":
         return
     g.reading = request.method in READS
