@@ -139,6 +139,12 @@ class Timestamp(fields.Field[datetime]):
         return None if value is None else value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
+class OneOf(fields.Field[Any]):
+    """A value that has one of several `shapes`, and comes in it already."""
+
+    shapes: tuple[type[Schema], ...] = ()
+
+
 @cache
 def enveloped(shape: type[Schema] | None) -> Schema:
     """Return the schema of an answer whose data is `shape`, or null; one for each, so that it has one name."""

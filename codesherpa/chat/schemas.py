@@ -5,6 +5,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from codesherpa.chat.models import ACTIVE, ENDED
+from codesherpa.chat.results import Result
 from codesherpa.paging import PageInfo
 from codesherpa.schema import Id, IdText, Text, Timestamp, Whole, WholeText
 
@@ -57,7 +58,7 @@ class Chat(Schema):
     message = fields.String(required=True)
     code_context = fields.String(required=True, allow_none=True)
     response = fields.String(required=True, metadata={"description": "Markdown, so far or whole"})
-    result = fields.Dict(keys=fields.String(), required=True, allow_none=True)
+    result = Result(required=True, allow_none=True)
     status = fields.String(required=True, validate=validate.OneOf(ACTIVE + ENDED))
     agent = fields.String(attribute="sherpa", required=True, allow_none=True)
     routing = fields.Nested(Routing, required=True, allow_none=True)

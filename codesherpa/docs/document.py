@@ -6,8 +6,11 @@ import re
 from typing import Any
 
 from apispec import APISpec, BasePlugin
-from marshmallow import Schema
+from apispec.ext.marshmallow.openapi import OpenAPIConverter
+from marshmallow import Schema, fields
 from werkzeug.routing import Rule
+
+from codesherpa.schema import OneOf
 
 # The component of each error, and the codes that it may carry.
 ERRORS = {
@@ -25,6 +28,7 @@ ERRORS = {
     504: ("ModelTimeout", "`model_timeout`, with the `chat`"),
 }
 OTHERWISE = "Failure"
+NULL = {"type": "object", "nullable": True, "enum": [None]}  # OpenAPI 3.0 has no type of its own for it.
 WAITING = (429, 503)  # They carry Retry-After.
 REPLYING = (404, 409, 500, 502, 503, 504)
 
@@ -50,6 +54,17 @@ def register_errors(spec: APISpec, failure: type[Schema]) -> None:
 
 def content(shape: type[Schema]) -> dict[str, Any]:
     return {"content": {"application/json": {"schema": shape}}}
+
+
+def one_of(converter: OpenAPIConverter, field: fields.Field[Any], ret: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+    """Describe a OneOf by its shapes; apispec calls this for every field."""
+    if not isinstance(field, OneOf):
+        return {}
+    null = {"type": "null"} if converter.openapi_version.major == 3 and converter.openapi_version.minor else NULL
+    for name in ("type", "nullable", "additionalProperties"):
+        ret.pop(name, None)
+    shapes = [converter.resolve_nested_schema(shape) for shape in field.shapes]  # type: ignore[no-untyped-call]
+    return {"anyOf": [*shapes, null] if field.allow_none else shapes}
 
 
 class Operations(BasePlugin):

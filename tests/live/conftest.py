@@ -21,6 +21,7 @@ from typing import Any
 
 import pytest
 
+from tests.conformance import faults
 from tests.conftest import SETTINGS
 
 HERE = Path(__file__).parent
@@ -110,7 +111,7 @@ class Browser:
         )
         self.seen: list[dict[str, Any]] = []
         self._arriving: queue.Queue[dict[str, Any] | None] = queue.Queue()
-        self._orders = 0
+        self._asked: dict[int, str] = {}
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
 
@@ -130,9 +131,10 @@ class Browser:
         return self
 
     def emit(self, event: str, payload: Any, *, silent: bool = False) -> int:
-        self._orders += 1
-        self.order(do="emit", id=self._orders, event=event, payload=payload, silent=silent)
-        return self._orders
+        id = len(self._asked)
+        self._asked[id] = event
+        self.order(do="emit", id=id, event=event, payload=payload, silent=silent)
+        return id
 
     def ask(self, event: str, payload: Any) -> dict[str, Any]:
         """Emit and return the acknowledgement."""
@@ -161,6 +163,16 @@ class Browser:
 
     def payloads(self, event: str) -> list[Any]:
         return [seen["payload"] for seen in self.seen if seen["event"] == event and "payload" in seen]
+
+    def faults(self) -> list[str]:
+        """Return what was seen that docs/asyncapi.yaml does not promise."""
+        found = [fault for seen in self.seen if "payload" in seen for fault in faults(seen["event"], seen["payload"])]
+        for seen in self.seen:
+            if seen["event"] == "acknowledged":
+                found += faults(f"{self._asked[seen['id']]}_acknowledged", seen["answer"])
+            elif seen["event"] == "connect_error" and seen.get("data"):
+                found += faults("ConnectRefused", seen["data"])
+        return found
 
     def close(self) -> None:
         if self.node.poll() is None:
@@ -194,7 +206,7 @@ def server(mode: str, tmp_path_factory: pytest.TempPathFactory, empty_sqlite: Pa
 
 @pytest.fixture
 def browser() -> Iterator[Callable[[], Browser]]:
-    """Open browsers, closed at the end."""
+    """Open browsers, closed at the end; whatever they saw has to be as docs/asyncapi.yaml says."""
     opened: list[Browser] = []
 
     def open_one() -> Browser:
@@ -204,3 +216,4 @@ def browser() -> Iterator[Callable[[], Browser]]:
     yield open_one
     for one in opened:
         one.close()
+    assert [fault for one in opened for fault in one.faults()] == []

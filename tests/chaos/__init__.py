@@ -1,0 +1,1 @@
+"""The project's tools for breaking things: a ledger, a relay, and a driver that kills workers."""
