@@ -41,6 +41,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     register_edge(app)
     register_blueprints(app)
     register_sockets(app)
+    register_integrations(app)
     register_commands(app)
     return app
 
@@ -101,6 +102,12 @@ def register_sockets(app: Flask) -> None:
 
     process.init_app(app)
     events.init_app(app, socketio)
+
+
+def register_integrations(app: Flask) -> None:
+    from codesherpa.integrations import runner
+
+    runner.init_app(app)
 
 
 def register_commands(app: Flask) -> None:

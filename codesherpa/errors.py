@@ -117,6 +117,13 @@ class ServiceUnavailable(AppError):
     message = "The service is short of a part that it needs. Try again shortly."
 
 
+class NotConfigured(ServiceUnavailable):
+    """A part that whoever runs the service has not switched on."""
+
+    code = "not_configured"
+    message = "This is not switched on here."
+
+
 class ModelFault(AppError):
     """The model did not answer as it should. `usage` is what the try cost, None where nothing was spent."""
 

@@ -130,6 +130,7 @@ def settle(app: Flask) -> None:
     for live in list(process.live.values()):
         live.cancellation.cancel()
     process.close()
+    app.extensions["runner"].close()
 
 
 @pytest.fixture

@@ -1,0 +1,217 @@
+"""The process's own worker: takes jobs from the database, a few at a time, and does them.
+
+Why no queue library. With Redis away the database must be enough, so the truth about jobs lives there; a
+library would bring a second truth in Redis and the work of keeping the two equal. RQ forks for each job and
+Celery and Dramatiq want processes of their own, none of which goes with one green process a port. What Redis
+is good for here is waking an idle process, and that is what it does (wakeup.py).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+from flask import Flask, current_app
+from prometheus_client import Counter
+
+from codesherpa.concurrency import Cancellation, spawn
+from codesherpa.errors import ModelFault
+from codesherpa.extensions import db
+from codesherpa.integrations import backoff, jobs
+from codesherpa.integrations.models import Job
+from codesherpa.integrations.wakeup import WakeUp
+
+AT_ONCE = 4  # Jobs of one process.
+LOOK = 2.0  # Seconds between two looks for work.
+BEAT = 5.0  # Seconds between two renewals of the leases.
+DAY = timedelta(days=1).total_seconds()
+
+log = structlog.get_logger(__name__)
+ENDS = Counter("codesherpa_jobs_total", "Jobs that were tried, by how the try ended.", ["kind", "end"])
+
+
+class Later(Exception):
+    """The job cannot be done now; `seconds` is how long to wait at least, None for as long as the tries say."""
+
+    def __init__(self, reason: str, seconds: float | None = None) -> None:
+        super().__init__(reason)
+        self.seconds = seconds
+
+
+class Dropped(Exception):
+    """There is nothing to do; the text says why."""
+
+
+class Hopeless(Exception):
+    """The job cannot be done, now or later; the text says why."""
+
+
+class Lost(Exception):
+    """The lease went to somebody else, who does the job."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A job as its handler sees it. `cancellation` is set when the lease is lost or the process ends."""
+
+    job: Job
+    owner: str
+    cancellation: Cancellation
+
+    def hold(self) -> None:
+        """Make sure that the job is still ours, before what cannot be taken back. Raises Lost."""
+        if self.cancellation.cancelled or not jobs.is_held(self.job.id, self.owner):
+            raise Lost
+
+
+Handler = Callable[[Task], None]
+HANDLERS: dict[str, Handler] = {}
+
+
+def handles(kind: str) -> Callable[[Handler], Handler]:
+    """Have a function do the jobs of a kind.
+
+    It may be called again for a job that it had half done. It returns when the job is done and raises Later,
+    Dropped or Hopeless when it is not; what else it raises is tried again, up to jobs.MOST_TRIES.
+    """
+
+    def register(handler: Handler) -> Handler:
+        HANDLERS[kind] = handler
+        return handler
+
+    return register
+
+
+class Runner:
+    """The jobs that this process does. `owner` names the process in their leases."""
+
+    def __init__(self, app: Flask) -> None:
+        self.app = app
+        self.owner = uuid.uuid4().hex
+        self.wake = WakeUp(app.config["REDIS_URL"])
+        self.live: dict[int, Cancellation] = {}
+        self._threads: list[threading.Thread] = []
+        self._lock = threading.Lock()
+        self._closed = False
+        self._renewed = self._forgot = 0.0
+
+    def start(self) -> None:
+        """Look for work from now on; the second call does nothing."""
+        with self._lock:
+            if not self._threads and not self._closed:
+                listener = self.wake.listen()
+                self._threads = [spawn(self._run), *([listener] if listener else [])]
+
+    def close(self, patience: float = 10) -> None:
+        """Take no more work, cancel what is being done, and wait for it to settle, so many seconds at most."""
+        self._closed = True
+        self.wake.close()
+        for cancellation in list(self.live.values()):
+            cancellation.cancel()
+        give_up = time.monotonic() + patience
+        while self.live and time.monotonic() < give_up:
+            time.sleep(0.01)
+        for thread in self._threads:
+            thread.join(max(0.0, give_up - time.monotonic()))
+
+    def _run(self) -> None:
+        while not self._closed:
+            try:
+                with self.app.app_context():
+                    self._look_after()
+                    self._take()
+            except Exception:  # The database may be away for a while; this goes on.
+                log.exception("jobs not looked after")
+            self.wake.wait(LOOK)
+
+    def _look_after(self) -> None:
+        """Renew leases, and let go of jobs whose lease somebody else has by now."""
+        if time.monotonic() - self._renewed < BEAT:
+            return
+        self._renewed = time.monotonic()
+        doing = dict(self.live)
+        for id in doing.keys() - jobs.renew(self.owner, list(doing)):
+            doing[id].cancel()
+        if time.monotonic() - self._forgot > DAY or not self._forgot:
+            self._forgot = time.monotonic()
+            jobs.forget_old()
+
+    def _take(self) -> None:
+        """Begin jobs while there are hands free; what is left is for the other processes."""
+        while not self._closed and jobs.is_due():
+            if len(self.live) >= AT_ONCE:
+                self.wake.ring_others()
+                return
+            if (job := jobs.claim(self.owner)) is None:
+                return
+            self.live[job.id] = Cancellation()
+            spawn(self._work, job)
+
+    def _work(self, job: Job) -> None:
+        try:
+            with self.app.app_context():
+                self._do(Task(job, self.owner, self.live[job.id]))
+        except Exception:  # Its end could not be stored: the lease runs out and somebody does it again.
+            log.exception("job not ended", job_id=job.id)
+        finally:
+            self.live.pop(job.id, None)
+            self.wake.ring()
+
+    def _do(self, task: Task) -> None:
+        """Do a job and store how it ended."""
+        job, told = task.job, {"job_id": task.job.id, "kind": task.job.kind, "key": task.job.key}
+        try:
+            if job.tries > jobs.MOST_TRIES:
+                raise Hopeless(job.reason or "Whoever tried this died of it.")
+            HANDLERS[job.kind](task)
+            end, reason = "done", None
+        except Dropped as dropped:
+            end, reason = "dropped", str(dropped)
+        except Hopeless as hopeless:
+            end, reason = "failed", str(hopeless)
+        except Lost:
+            end, reason = "lost", None
+        except Exception as fault:  # noqa: BLE001 (whatever it is, the job is not lost)
+            end, reason = "later", self._later(job, fault)
+        db.session.rollback()
+        ENDS.labels(job.kind, end).inc()
+        log.info("job", end=end, reason=reason, tries=job.tries, **told)
+        if end == "lost":
+            jobs.put_off(job.id, self.owner, 0, "The process ended.")  # Changes nothing when somebody else has it.
+        elif end != "later":
+            jobs.end(job.id, self.owner, end, reason)
+
+    def _later(self, job: Job, fault: Exception) -> str:
+        """Put a job off, or give it up after too many tries; what nobody expected is logged."""
+        db.session.rollback()
+        expected = isinstance(fault, Later | ModelFault)
+        if not expected:
+            log.error("job failed", job_id=job.id, exc_info=fault)
+        reason = str(fault) if expected else f"{type(fault).__name__}"
+        if job.tries >= jobs.MOST_TRIES:
+            jobs.end(job.id, self.owner, "failed", reason)
+        else:
+            asked = fault.seconds if isinstance(fault, Later) else None
+            jobs.put_off(job.id, self.owner, max(asked or 0.0, backoff.delay(job.tries)), reason)
+        return reason
+
+
+def init_app(app: Flask) -> None:
+    app.extensions["runner"] = Runner(app)
+
+
+def here() -> Runner:
+    """Return the worker of this process."""
+    found: Runner = current_app.extensions["runner"]
+    return found
+
+
+def wake() -> None:
+    """Have this process look for work now, and from now on."""
+    here().start()
+    here().wake.ring()
