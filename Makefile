@@ -3,7 +3,7 @@ PYTHON ?= python3
 export PORT ?= 8000
 BIN = .venv/bin
 
-.PHONY: help run test fuzz types lint bench clean
+.PHONY: help run test fuzz types chaos lint bench clean
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -30,6 +30,9 @@ test: .venv/installed-dev tests/live/node_modules/installed  ## run every test, 
 
 fuzz: .venv/installed-dev  ## some 100,000 generated requests against the OpenAPI document
 	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-3100} $(BIN)/python -m pytest tests/docs/test_fuzz.py $(ARGS)
+
+chaos: .venv/installed-dev tests/live/node_modules/installed  ## 200 kills over 10,000 messages, on SQLite and on PostgreSQL with Redis
+	@$(BIN)/python -m tests.chaos
 
 types: .venv/installed-dev  ## write docs/asyncapi.yaml and docs/codesherpa.d.ts from the schemas
 	$(BIN)/python -m codesherpa.docs.generated

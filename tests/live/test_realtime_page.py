@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import subprocess
 import time
@@ -15,35 +14,20 @@ from typing import Any
 import jwt
 import pytest
 
+from tests.chaos.client import COMPILER, code, compiled
 from tests.chaos.relay import Relay
 from tests.conftest import SETTINGS, skip_or_fail
-from tests.live.conftest import HERE, ROOT, Server
+from tests.live.conftest import HERE, Server
 from tests.standins import bedrock
 
 LIFE = 8  # Seconds that the first access token has left.
 
 
-def code() -> str:
-    (found,) = re.findall(r"^```ts\n(.+?)^```", (ROOT / "docs" / "realtime.md").read_text("utf-8"), re.DOTALL | re.M)
-    return str(found)
-
-
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The client, compiled strictly against the generated types."""
-    compiler = HERE / "node_modules" / "typescript" / "bin" / "tsc"
-    if not compiler.exists():
+    if not COMPILER.exists():
         skip_or_fail("no TypeScript: run `npm ci` in tests/live")
-    folder = tmp_path_factory.mktemp("client")
-    (folder / "node_modules").symlink_to(HERE / "node_modules")
-    (folder / "package.json").write_text('{"type": "module"}')
-    shutil.copy(ROOT / "docs" / "codesherpa.d.ts", folder)
-    (folder / "client.ts").write_text(code(), "utf-8")
-    options = "--strict --target es2022 --module esnext --moduleResolution bundler --lib es2022,dom"
-    command = ["node", str(compiler), *options.split(), "client.ts"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    assert (done.stdout, done.returncode) == ("", 0)
-    return folder / "client.js"
+    return compiled(tmp_path_factory.mktemp("client"))
 
 
 def test_the_client_has_sixty_lines_at_most() -> None:
