@@ -100,6 +100,17 @@ def rate(text: str) -> str | None:
     return text
 
 
+def pairs(text: str) -> dict[str, str]:
+    """Read `arn=model,arn=model`."""
+    found = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, sign, value = (piece.strip() for piece in part.partition("="))
+        if not (name and sign and value):
+            raise ValueError(f"must hold pairs such as arn:aws:bedrock:...=anthropic.claude-sonnet-4-6, not {part!r}")
+        found[name] = value
+    return found
+
+
 SETTINGS = (
     Setting("APP_ENV", "development", one_of("development", "production"), "production refuses weak settings"),
     Setting("SECRET_KEY", "", words, "signs tokens; 32 bytes or more; development makes and keeps one"),
@@ -133,6 +144,7 @@ SETTINGS = (
     Setting("AWS_REGION", "us-east-1", words, "where Bedrock is called; boto3 reads its own variables beside it"),
     Setting("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "", optional(url("http", "https")), "another endpoint for Bedrock"),
     Setting("BEDROCK_MODEL_ID", "global.anthropic.claude-sonnet-4-6", words, "model or inference profile"),
+    Setting("BEDROCK_MODEL_ALIASES", "", pairs, "the model behind an application profile, arn=model, comma-separated"),
     Setting("BEDROCK_MAX_TOKENS", "4096", whole(1, 200_000), "longest reply where the agent names none"),
     Setting("BEDROCK_READ_TIMEOUT", "60", whole(1, 3600), "seconds of silence before a reply is given up"),
     Setting(

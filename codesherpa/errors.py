@@ -110,6 +110,13 @@ class RateLimited(AppError):
     message = "Too many requests. Try again shortly."
 
 
+class BudgetExceeded(AppError):
+    """What may be spent in a day is spent; `retry_after` counts to the next one."""
+
+    status, code = 429, "budget_exceeded"
+    message = "Today's token budget is used up. It opens again at 00:00 UTC."
+
+
 class ServiceUnavailable(AppError):
     """A part that we need is away; the contract has no word of its own for it, so it is an internal error."""
 

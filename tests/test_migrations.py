@@ -6,6 +6,7 @@ import fcntl
 import os
 import subprocess
 import sys
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -38,6 +39,9 @@ def test_down_and_up_again_with_data_in_it(make_app: Callable[..., Flask]) -> No
     app.extensions["provider"] = Scripted()
     ada = Caller(app.test_client(), "ada@example.com")
     assert ada.post("/chat", json={"message": "hello"}).status_code == 201
+    for thread in threading.enumerate():
+        if thread.name.endswith("(write)"):  # It looks for the next reply to write.
+            thread.join(10)
 
     with app.app_context():
         downgrade(revision="base")

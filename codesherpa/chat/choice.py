@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import structlog
 
@@ -12,7 +12,7 @@ from codesherpa.agents.models import Agent
 from codesherpa.chat.models import Chat
 from codesherpa.concurrency import Cancellation
 from codesherpa.errors import ModelFault
-from codesherpa.providers.interface import Brief, End, Provider, Text, Usage
+from codesherpa.providers.interface import Brief, End, Provider, Text
 from codesherpa.sherpas import router
 from codesherpa.sherpas.interface import Routing, Sherpa
 
@@ -23,11 +23,10 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Who answers, why (None where an agent decides), and what it cost to find out."""
+    """Who answers, and why (None where an agent decides)."""
 
     sherpa: Sherpa
     routing: Routing | None = None
-    usage: Usage = field(default_factory=Usage)
 
 
 def choose(
@@ -41,16 +40,15 @@ def choose(
     if agent:
         return Choice(sherpas.for_kind(agent.kind))
     asked = (chat.message, chat.code_context, previous)
-    routing, usage = router.route(*asked), Usage()
+    routing = router.route(*asked)
     if routing is None and provider.model(None) is not None:
-        told, usage = ask(provider, router.brief(*asked), cancellation)
-        routing = router.parse(told, *asked)
+        routing = router.parse(ask(provider, router.brief(*asked), cancellation), *asked)
     routing = routing or router.fallback(*asked)
-    return Choice(sherpas.SHERPAS[routing.target_agent], routing, usage)
+    return Choice(sherpas.SHERPAS[routing.target_agent], routing)
 
 
-def ask(provider: Provider, brief: Brief, cancellation: Cancellation) -> tuple[str, Usage]:
-    """Return what the model says, "" where it fails, is stopped or takes too long, and what it spent."""
+def ask(provider: Provider, brief: Brief, cancellation: Cancellation) -> str:
+    """Return what the model says, "" where it fails, is stopped or takes too long."""
     impatience = Cancellation()
     cancellation.on_cancel(impatience.cancel)
     timer = threading.Timer(PATIENCE, impatience.cancel)
@@ -62,10 +60,10 @@ def ask(provider: Provider, brief: Brief, cancellation: Cancellation) -> tuple[s
             if isinstance(piece, Text):
                 pieces.append(piece.text)
             elif isinstance(piece, End):
-                return "".join(pieces) if piece.reason == "end" else "", piece.usage
+                return "".join(pieces) if piece.reason == "end" else ""
     except ModelFault as fault:
         log.warning("the model could not route a message", code=fault.code)
-        return "", fault.usage or Usage()
+        return ""
     finally:
         timer.cancel()
-    return "", Usage()
+    return ""

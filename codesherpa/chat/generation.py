@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import structlog
 from flask import current_app
@@ -11,16 +12,17 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from codesherpa import providers
 from codesherpa.agents.models import Agent
-from codesherpa.chat import choice, history, rooms
+from codesherpa.chat import budget, choice, history, rooms
 from codesherpa.chat.models import Chat
 from codesherpa.chat.process import Live, here
-from codesherpa.chat.reply import Outcome, Reply
-from codesherpa.chat.stream import Stream
+from codesherpa.chat.reply import Outcome, Reply, told
 from codesherpa.database import now, reading
 from codesherpa.errors import AppError
 from codesherpa.extensions import db
 from codesherpa.projects.models import Project
 from codesherpa.sherpas.interface import Ask, Routing
+from codesherpa.usage import metrics
+from codesherpa.usage.meter import Meter
 from codesherpa.user.models import User
 
 BROKEN = {"code": "internal_error", "message": "Something went wrong on our side. You can ask again."}
@@ -30,23 +32,21 @@ log = structlog.get_logger(__name__)
 
 def compose(chat: Chat, live: Live) -> None:
     """Ask a sherpa for the reply, show it while it comes, store how it ended, and tell."""
-    started = time.monotonic()
-    reply: Reply | None = None
     try:
         reply = prepare(chat, live)
         for text in reply:
             if not live.stream.text:
                 rooms.tell_status(chat, "streaming")
-                log.info("first word", chat_id=chat.id, seconds=round(time.monotonic() - started, 3))
+                log.info("first word", chat_id=chat.id, seconds=round(time.monotonic() - live.started, 3))
             live.stream.append(text)
         outcome = reply.outcome
     except AppError as fault:
-        outcome = Outcome("failed", None, {"code": fault.code, "message": fault.message})
+        outcome = Outcome("failed", None, told(fault))
     except Exception:
         log.exception("reply failed", chat_id=chat.id)
         outcome = Outcome("failed", None, BROKEN)
     live.stream.flush()
-    finish(chat, live.stream, outcome, reply)
+    finish(chat, live, outcome)
 
 
 def prepare(chat: Chat, live: Live) -> Reply:
@@ -60,7 +60,7 @@ def prepare(chat: Chat, live: Live) -> Reply:
         turns, _left_out = history.before(chat, provider.window(model_id))
         previous = last_sherpa(chat)
         db.session.commit()
-    chosen = choice.choose(chat, agent, previous, provider, live.cancellation)
+    chosen = choice.choose(chat, agent, previous, live.meter.watch(provider, "router"), live.cancellation)
     sherpa, routing = chosen.sherpa, chosen.routing
     chat.sherpa, chat.provider, chat.model_id = sherpa.name, provider.name, provider.model(model_id)
     chat.routing = {slot: getattr(routing, slot) for slot in Routing.__slots__} if routing else None
@@ -79,7 +79,7 @@ def prepare(chat: Chat, live: Live) -> Reply:
         max_tokens=agent.max_tokens if agent else None,
         instructions=project.instructions if project else None,
     )
-    return Reply(sherpa, provider, sherpa.brief(ask), live.cancellation, chosen.usage)
+    return Reply(sherpa, live.meter.watch(provider, sherpa.name), sherpa.brief(ask), live.cancellation)
 
 
 def last_sherpa(chat: Chat) -> str | None:
@@ -92,39 +92,47 @@ def last_sherpa(chat: Chat) -> str | None:
     )
 
 
-def finish(chat: Chat, stream: Stream, outcome: Outcome, reply: Reply | None) -> None:
+def finish(chat: Chat, live: Live, outcome: Outcome) -> None:
     """Store the end of a reply in one transaction, then tell it; a database that is away is waited for."""
-    usage = reply.usage if reply else None
+    usage = live.meter.usage
     values = {
         "status": outcome.status,
-        "response": stream.text,
-        "delta_ends": stream.ends,
+        "response": live.stream.text,
+        "delta_ends": live.stream.ends,
         "result": outcome.result,
         "error": outcome.error,
-        "input_tokens": usage.input_tokens if usage else 0,
-        "output_tokens": usage.output_tokens if usage else 0,
-        "cache_read_tokens": usage.cache_read_tokens if usage else 0,
-        "cache_write_tokens": usage.cache_write_tokens if usage else 0,
-        "usage_estimated": usage.estimated if usage else False,
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cache_read_tokens": usage.cache_read_tokens,
+        "cache_write_tokens": usage.cache_write_tokens,
+        "usage_estimated": usage.estimated,
         "completed_at": now(),
         "lease_owner": None,
         "lease_expires_at": None,
     }
     mine = update(Chat).where(Chat.id == chat.id, Chat.lease_owner == here().owner).values(values).returning(Chat)
-    ended = persist(mine)
+    ended = persist(chat, live.meter, mine)
+    seconds = time.monotonic() - live.started
+    metrics.REPLY.labels(chat.sherpa or "none", outcome.status).observe(seconds)
     if ended is not None:  # Else somebody deleted the chat, or took it for dead and told its end.
         rooms.tell_end(ended, retryable=outcome.retryable)
         log.info("reply", chat_id=chat.id, status=outcome.status, sherpa=chat.sherpa, provider=chat.provider)
 
 
-def persist(statement: object) -> Chat | None:
-    """Run the last write of a reply, again and again while the database is away and the lease may still be ours."""
+def persist(chat: Chat, meter: Meter, last: Any) -> Chat | None:
+    """Run the last write of a reply, again and again while the database is away and the lease may still be ours.
+
+    The calls of models are booked in the same transaction, whatever became of the chat.
+    """
     give_up = time.monotonic() + 60
     while True:
         try:
-            ended = db.session.scalar(statement, execution_options={"populate_existing": True})  # type: ignore[call-overload]
+            if meter.calls:
+                budget.hold(chat.user_id, chat.agent_id)
+            ended: Chat | None = db.session.scalar(last, execution_options={"populate_existing": True})
+            budget.settle(chat, meter.calls, ended)
             db.session.commit()
-            return ended  # type: ignore[no-any-return]
+            return ended
         except SQLAlchemyError:
             db.session.rollback()
             if time.monotonic() > give_up:

@@ -8,6 +8,7 @@ from flask import current_app
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import aliased
 
+from codesherpa.chat import budget
 from codesherpa.chat.models import ACTIVE, Chat
 from codesherpa.database import now, reading
 from codesherpa.extensions import db
@@ -63,11 +64,15 @@ def interrupt(chat_id: int) -> Chat | None:
     One that was not begun is free to be taken again; it gives None, as does one whose lease goes on.
     """
     dead = (Chat.id == chat_id, Chat.lease_expires_at < now())
+    for user_id, agent_id in db.session.execute(select(Chat.user_id, Chat.agent_id).where(*dead)):
+        budget.hold(user_id, agent_id)
     free = {"lease_owner": None, "lease_expires_at": None}
     db.session.execute(update(Chat).where(*dead, Chat.status == "pending").values(free))
     ending = {"status": "interrupted", "error": INTERRUPTED, "completed_at": now()}
     ended = db.session.scalar(
         update(Chat).where(*dead, Chat.status == "streaming").values(free | ending).returning(Chat)
     )
+    if ended is not None:
+        budget.settle_unknown(ended)
     db.session.commit()
     return ended

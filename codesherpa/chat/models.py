@@ -41,7 +41,7 @@ class Chat(Model):
 
     `sherpa` is who answered. `delta_ends` are the lengths of the response after each delta, comma-separated,
     so that a client can resume from any of them. A worker that writes the reply holds the lease; one that
-    runs out tells that the worker has died.
+    runs out tells that the worker has died. `reserved_tokens` is kept of the day's budget while it is written.
     """
 
     __tablename__ = "chats"
@@ -71,6 +71,7 @@ class Chat(Model):
     cache_read_tokens: Mapped[int | None]
     cache_write_tokens: Mapped[int | None]
     usage_estimated: Mapped[bool] = mapped_column(default=False, server_default=false())
+    reserved_tokens: Mapped[int | None]
     error: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     client_message_id: Mapped[str | None] = mapped_column(String(64))
     request_id: Mapped[str] = mapped_column(String(64), default="")

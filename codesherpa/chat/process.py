@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from flask import Flask, current_app
 from sqlalchemy import update
@@ -16,6 +16,7 @@ from codesherpa.chat.models import Chat
 from codesherpa.chat.stream import Stream, Streams, Unsaved
 from codesherpa.concurrency import Cancellation
 from codesherpa.extensions import db
+from codesherpa.usage.meter import Meter
 
 
 @dataclass(slots=True)
@@ -24,6 +25,8 @@ class Live:
 
     cancellation: Cancellation
     stream: Stream
+    meter: Meter
+    started: float = field(default_factory=time.monotonic)
 
 
 class Process:

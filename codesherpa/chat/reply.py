@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from codesherpa.concurrency import Cancellation
-from codesherpa.errors import ModelError, ModelFault
-from codesherpa.providers.interface import Brief, End, Provider, Usage
+from codesherpa.errors import AppError, ModelError, ModelFault
+from codesherpa.providers.interface import Brief, End, Provider
 from codesherpa.sherpas.general import as_reply
 from codesherpa.sherpas.interface import InvalidStructure, Sherpa, Writer
 
@@ -24,23 +24,22 @@ class Outcome:
 
     status: str
     result: dict[str, Any] | None
-    error: dict[str, str] | None = None
+    error: dict[str, Any] | None = None
     retryable: bool = True
 
 
+def told(fault: AppError) -> dict[str, Any]:
+    """Return a fault as it is stored with its chat, with the seconds after which another try is due."""
+    return {"code": fault.code, "message": fault.message, **{k: v for k, v in fault.data.items() if k == "retry_after"}}
+
+
 class Reply:
-    """One reply. Iterate it for its markdown; after that `outcome` and `usage` say how it ended and what it cost.
+    """One reply. Iterate it for its markdown, which `text` has so far; after that `outcome` says how it ended."""
 
-    `text` is the markdown so far, `usage` the sum of all calls of the provider, begun with what was `spent` before.
-    """
-
-    def __init__(
-        self, sherpa: Sherpa, provider: Provider, brief: Brief, cancellation: Cancellation, spent: Usage | None = None
-    ) -> None:
+    def __init__(self, sherpa: Sherpa, provider: Provider, brief: Brief, cancellation: Cancellation) -> None:
         self._sherpa, self._provider, self._brief, self._cancellation = sherpa, provider, brief, cancellation
         self._raw: list[str] = []
         self.text = ""
-        self.usage = spent or Usage()
         self.outcome = Outcome("failed", None)
 
     def __iter__(self) -> Iterator[str]:
@@ -59,11 +58,9 @@ class Reply:
             yield from self._show(marked)
             self.outcome = Outcome("complete", {"kind": "reply", "reply": self.text})
         except ModelFault as fault:
-            self._spend(fault.usage)
-            error = {"code": fault.code, "message": fault.message}
             yield from self._show(writer.finish(cut=True) if self._raw else "")
             result = self._data(writer) if self.text else None
-            self.outcome = Outcome("failed", result, error, fault.retryable)
+            self.outcome = Outcome("failed", result, told(fault), fault.retryable)
 
     def _try(self, writer: Writer) -> Iterator[str]:
         """Ask the provider once. Raises InvalidStructure and ModelFault."""
@@ -77,7 +74,6 @@ class Reply:
                 yield from self._show(writer.feed(piece.text))
         if end is None:
             raise ModelError("The model broke off without an end.")
-        self._spend(end.usage)
         yield from self._show(writer.finish(cut=end.reason != "end"))
         if end.reason == "max_tokens":
             yield from self._show(CUT)
@@ -92,14 +88,3 @@ class Reply:
     def _data(self, writer: Writer) -> dict[str, Any]:
         result = writer.result()
         return result | {"reply": self.text} if result["kind"] == "reply" else result
-
-    def _spend(self, usage: Usage | None) -> None:
-        if usage is None:
-            return
-        self.usage = Usage(
-            self.usage.input_tokens + usage.input_tokens,
-            self.usage.output_tokens + usage.output_tokens,
-            self.usage.cache_read_tokens + usage.cache_read_tokens,
-            self.usage.cache_write_tokens + usage.cache_write_tokens,
-            self.usage.estimated or usage.estimated,
-        )

@@ -10,10 +10,10 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from codesherpa.agents import service as agents
-from codesherpa.chat import conversations, process, rooms, stream, sweep, work
+from codesherpa.chat import budget, conversations, process, rooms, stream, sweep, work
 from codesherpa.chat.models import ACTIVE, Chat, Conversation
 from codesherpa.database import now
-from codesherpa.errors import BY_CODE, AppError, Conflict, ModelTimeout, NotFound
+from codesherpa.errors import BY_CODE, AppError, BudgetExceeded, Conflict, ModelTimeout, NotFound
 from codesherpa.extensions import db
 from codesherpa.observability import request_id
 from codesherpa.projects import service as projects
@@ -63,7 +63,8 @@ def submit(user: User, message: str, client_message_id: str | None = None, **bes
     """Store a message and have it answered; return its chat, and whether it is new.
 
     The same `client_message_id` gives the first chat again, whatever else is sent. `beside` may name
-    code_context, conversation_id, session_id, agent_id and project_id. Raises NotFound and Conflict.
+    code_context, conversation_id, session_id, agent_id and project_id. Raises NotFound, Conflict, and
+    BudgetExceeded where the user's tokens of the day are spent; then nothing is stored.
     """
     for _ in range(2):  # Another may make the same message or conversation first; then it is there to be found.
         if client_message_id and (first := sent_before(user, client_message_id)):
@@ -72,6 +73,11 @@ def submit(user: User, message: str, client_message_id: str | None = None, **bes
             chat = store(user, message, client_message_id, **beside)
         except IntegrityError:
             db.session.rollback()
+        except BudgetExceeded:
+            # The first of two at once may have taken what was left, and is the answer to both.
+            if client_message_id and (first := sent_before(user, client_message_id)):
+                return first, False
+            raise
         else:
             sweep.start()
             work.dispatch(user.id)
@@ -97,11 +103,12 @@ def store(
     project_id: int | None = None,
 ) -> Chat:
     """Store a message in its conversation; what it does not name, the conversation does."""
-    if agent_id and agents.find(user, agent_id).status == "inactive":
+    agent = agents.find(user, agent_id) if agent_id else None
+    if agent and agent.status == "inactive":
         raise Conflict("This agent is inactive.")
-    if project_id:
-        projects.find(user, project_id)
+    project = projects.find(user, project_id) if project_id else None
     conversation = conversations.named(user, conversation_id, session_id)
+    reserved = budget.reserve(user, agent, project, conversation, f"{message}{code_context or ''}")
     if conversation is None:
         title = message.strip()[:TITLE]
         conversation = Conversation(
@@ -118,6 +125,7 @@ def store(
         message=message,
         code_context=code_context,
         client_message_id=client_message_id,
+        reserved_tokens=reserved,
         request_id=request_id(),
     )
     db.session.add(chat)
@@ -222,5 +230,5 @@ def raise_fault(chat: Chat) -> None:
     """Raise what went wrong with a reply that somebody waited for, with the chat."""
     if chat.status in ("failed", "interrupted") and chat.error:
         kind = BY_CODE.get(chat.error["code"], AppError)
-        soon = {"retry_after": RETRY_AFTER} if kind.status == 503 else {}
+        soon = {"retry_after": chat.error.get("retry_after", RETRY_AFTER)} if kind.status == 503 else {}
         raise kind(chat.error["message"], chat=rooms.CHAT.dump(chat), **soon)

@@ -11,14 +11,17 @@ from codesherpa.chat.process import Live, Process, here
 from codesherpa.concurrency import Cancellation, spawn
 from codesherpa.database import now
 from codesherpa.extensions import db
+from codesherpa.usage import metrics
+from codesherpa.usage.meter import Meter
 
 
 def dispatch(user_id: int) -> None:
     """Start as many of a user's pending replies as may be written at once."""
     process = here()
     for chat_id in leases.claim(user_id, process.owner):
-        cancellation = Cancellation()
-        process.live[chat_id] = Live(cancellation, process.streams.open(chat_id, user_id))
+        meter = Meter(process.app.config["BEDROCK_MODEL_ALIASES"])
+        process.live[chat_id] = Live(Cancellation(), process.streams.open(chat_id, user_id), meter)
+        metrics.WRITING.inc()
         spawn(write, process.app, chat_id)
 
 
@@ -36,6 +39,7 @@ def write(app: Flask, chat_id: int) -> None:
         finally:
             process.streams.close(live.stream)
             process.live.pop(chat_id, None)
+            metrics.WRITING.dec()
             for event in process.waiting.pop(chat_id, []):
                 event.set()
         if chat is not None:

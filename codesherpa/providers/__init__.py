@@ -52,4 +52,5 @@ def bedrock_of(app: Flask) -> BedrockProvider:
         model_id=app.config["BEDROCK_MODEL_ID"],
         max_tokens=app.config["BEDROCK_MAX_TOKENS"],
         read_timeout=app.config["BEDROCK_READ_TIMEOUT"],
+        aliases=app.config["BEDROCK_MODEL_ALIASES"],
     )

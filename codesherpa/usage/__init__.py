@@ -1,0 +1,1 @@
+"""What the models' calls cost: counted, kept and told."""
