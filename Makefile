@@ -21,11 +21,22 @@ tests/live/node_modules/installed: tests/live/package-lock.json
 	npm ci --prefix tests/live --silent --no-audit --no-fund
 	@touch $@
 
-run: .venv/installed  ## install, migrate and serve on http://127.0.0.1:8000 (PORT changes it)
+tests/web/node_modules/installed: tests/web/package-lock.json
+	npm ci --prefix tests/web --silent --no-audit --no-fund
+	@touch $@
+
+# The page wants four packages; without npm it says so, and everything else works.
+web/node_modules/installed: web/package-lock.json
+	@if command -v npm >/dev/null && npm ci --prefix web --silent --no-audit --no-fund --fetch-retries=1; then touch $@; else \
+	  echo "The page at /app lacks its packages: where npm is at hand, npm ci --prefix web brings them."; fi
+
+run: .venv/installed web/node_modules/installed  ## install, migrate and serve on http://127.0.0.1:8000 (PORT changes it)
 	@LOG_LEVEL=WARNING $(BIN)/flask db upgrade
 	@WELCOME=1 exec $(BIN)/gunicorn -c gunicorn.conf.py wsgi:app
 
-test: .venv/installed-dev tests/live/node_modules/installed  ## run every test, Python and Node
+NODE_MODULES = $(addsuffix /node_modules/installed, tests/live tests/web web)
+
+test: .venv/installed-dev $(NODE_MODULES)  ## run every test, Python and Node
 	$(BIN)/python -m pytest $(ARGS)
 
 fuzz: .venv/installed-dev  ## some 100,000 generated requests against the OpenAPI document
@@ -46,4 +57,4 @@ bench: .venv/installed  ## measure the REST side beside a bare Flask route
 	@$(BIN)/python -m benchmarks.rest
 
 clean:  ## remove what the commands above made, but no data
-	rm -rf .venv tests/live/node_modules .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv tests/*/node_modules web/node_modules test-results .pytest_cache .mypy_cache .ruff_cache

@@ -41,7 +41,7 @@ def post_worker_init(worker):
 
 
 WELCOME = f"""
-CodeSherpa is at http://{host}:{port} (Ctrl-C stops it). Try in another terminal:
+CodeSherpa is at http://{host}:{port}/app (Ctrl-C stops it). Or try in another terminal:
 
   curl http://{host}:{port}/health/ready
   .venv/bin/flask chat "review this" --file wsgi.py

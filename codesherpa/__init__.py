@@ -89,8 +89,10 @@ def register_blueprints(app: Flask) -> None:
     from codesherpa.docs.routes import blueprint as docs
     from codesherpa.projects.routes import blueprint as projects
     from codesherpa.user.routes import blueprint as user
+    from codesherpa.web.routes import blueprint as web
 
     app.register_blueprint(health.blueprint)
+    app.register_blueprint(web)
     app.register_blueprint(docs)
     exports.register()
     for blueprint in (auth, user, agents, projects, chat):

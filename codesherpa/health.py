@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import structlog
-from flask import Blueprint, Response, current_app, jsonify
+from flask import Blueprint, Response, current_app, jsonify, redirect, request, url_for
+from flask.typing import ResponseReturnValue
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from redis import Redis, RedisError
 from sqlalchemy import text
@@ -23,10 +24,12 @@ log = structlog.get_logger(__name__)
 
 @blueprint.get("/")
 @unlimited
-def index() -> dict[str, Any]:
-    """Say what this is and where its documentation is."""
+def index() -> ResponseReturnValue:
+    """Say what this is and where its documentation is; lead a browser to the page."""
+    if wants_page():
+        return redirect(url_for("web.page")), {"Vary": "Accept"}
     about = {"service": "codesherpa", "version": codesherpa.__version__, "docs": f"{PREFIX}/docs"}
-    return envelope(about, "CodeSherpa is here.")
+    return envelope(about, "CodeSherpa is here."), {"Vary": "Accept"}
 
 
 @blueprint.get("/health")
@@ -55,6 +58,11 @@ def ready() -> Response:
 def metrics() -> Response:
     """Give what this process has counted, in Prometheus' own format."""
     return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
+
+
+def wants_page() -> bool:
+    """Tell whether the caller likes HTML better than JSON, as a browser does and `*/*` does not."""
+    return request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html"
 
 
 def database_answers() -> bool:
