@@ -158,6 +158,7 @@ SETTINGS = (
     Setting("WHATSAPP_ACCESS_TOKEN", "", optional(words), "sends replies"),
     Setting("WHATSAPP_API_URL", "https://graph.facebook.com", url("http", "https"), "WhatsApp Cloud API"),
     Setting("WHATSAPP_PHONE_NUMBER_ID", "", optional(words), "the number that replies come from"),
+    Setting("WHATSAPP_CODE_TEMPLATE", "", optional(words), "authentication template for codes; none: plain text"),
 )
 
 

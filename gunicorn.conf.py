@@ -33,9 +33,11 @@ loglevel = "warning"
 def post_worker_init(worker):
     """Look after what an earlier worker left, and greet whoever started us by hand."""
     from codesherpa.chat import sweep
+    from codesherpa.integrations import whatsapp
 
     with worker.wsgi.app_context():
         sweep.start()
+    whatsapp.desk.wake(worker.wsgi)
     if os.environ.get("WELCOME"):
         print(WELCOME, flush=True)
 

@@ -87,6 +87,7 @@ def register_blueprints(app: Flask) -> None:
     from codesherpa.auth.routes import blueprint as auth
     from codesherpa.chat.routes import blueprint as chat
     from codesherpa.docs.routes import blueprint as docs
+    from codesherpa.integrations.whatsapp.routes import blueprint as whatsapp
     from codesherpa.projects.routes import blueprint as projects
     from codesherpa.user.routes import blueprint as user
     from codesherpa.web.routes import blueprint as web
@@ -94,6 +95,7 @@ def register_blueprints(app: Flask) -> None:
     app.register_blueprint(health.blueprint)
     app.register_blueprint(web)
     app.register_blueprint(docs)
+    app.register_blueprint(whatsapp)
     exports.register()
     for blueprint in (auth, user, agents, projects, chat):
         api.register_blueprint(blueprint)
@@ -107,9 +109,10 @@ def register_sockets(app: Flask) -> None:
 
 
 def register_integrations(app: Flask) -> None:
-    from codesherpa.integrations import runner
+    from codesherpa.integrations import runner, whatsapp
 
     runner.init_app(app)
+    whatsapp.desk.init_app(app)
 
 
 def register_commands(app: Flask) -> None:

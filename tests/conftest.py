@@ -126,6 +126,7 @@ def make_app(database_url: str) -> Iterator[Callable[..., Flask]]:
 
 def settle(app: Flask) -> None:
     """Wait until nothing is being written any more."""
+    app.extensions["whatsapp"].close()
     process = app.extensions["process"]
     for live in list(process.live.values()):
         live.cancellation.cancel()

@@ -25,6 +25,11 @@ class Profile(Schema):
     name = Text(most=120, strip=True)
     email = Email()
     language = fields.String(validate=validate.OneOf(LANGUAGES))
+    whatsapp_number = fields.String(
+        allow_none=True,
+        validate=validate.Regexp(r"\+[1-9][0-9]{7,14}\Z", error="Write it with its country code: +491701234567."),
+        metadata={"description": "A code is sent there, to be sent back from there; null takes the number away."},
+    )
 
 
 class Password(Schema):

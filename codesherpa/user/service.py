@@ -15,6 +15,9 @@ from codesherpa.user import audit, passwords
 from codesherpa.user.models import User
 
 deleting = Signal()  # Sent with a user before its account goes, so that what runs for it can end.
+number_wanted = Signal()  # Sent with a user and the `number` of its phone, None to be rid of it.
+
+PROFILE = {"name", "email", "language"}
 
 
 def create(name: str, email: str, password: str) -> User:
@@ -60,11 +63,16 @@ def activate(user: User) -> User:
 
 
 def change(user: User, changes: dict[str, Any]) -> User:
-    """Change what `changes` names of a user's own profile. Raises EmailTaken."""
-    for name, value in changes.items():
-        setattr(user, name, value)
+    """Change what `changes` names of a user's own profile; a phone's number waits for its owner's word.
+
+    Raises EmailTaken, and what the phone's service says of the number.
+    """
+    for name in changes.keys() & PROFILE:
+        setattr(user, name, changes[name])
     user.email_key = user.email.casefold()
     commit_email()
+    if "whatsapp_number" in changes:
+        number_wanted.send(user, number=changes["whatsapp_number"])
     return user
 
 

@@ -1,0 +1,404 @@
+"""WhatsApp from the webhook to the phone: whose number it is, each message once, in order, whatever fails."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select, update
+
+from codesherpa.database import now
+from codesherpa.extensions import db
+from codesherpa.integrations.signatures import sign
+from codesherpa.integrations.whatsapp import inbox, outbox
+from codesherpa.integrations.whatsapp.models import Link, Message, Reply
+from tests.conftest import Caller
+from tests.integrations.whatsapp.conftest import PHONE, code_in, link, send
+from tests.scripted import Scripted
+from tests.standins.whatsapp import Fault, Standin, delivery, status, text
+
+Deliver = Callable[..., Any]
+STRANGER = "4915100000000"
+
+
+def test_meta_is_shown_that_the_webhook_is_ours(client: FlaskClient, standin: Standin) -> None:
+    asked = {"hub.mode": "subscribe", "hub.challenge": "1158201444", "hub.verify_token": "the token agreed on"}
+
+    found = client.get("/api/whatsapp/webhook", query_string=asked)
+    refused = client.get("/api/whatsapp/webhook", query_string=asked | {"hub.verify_token": "another"})
+
+    assert (found.status_code, found.text, found.mimetype) == (200, "1158201444", "text/plain")
+    assert (refused.status_code, refused.json["data"]["code"]) == (403, "forbidden")
+
+
+def test_without_secrets_the_webhook_is_closed(make_app: Callable[..., Flask]) -> None:
+    client = make_app().test_client()
+
+    for answer in (client.get("/api/whatsapp/webhook"), client.post("/api/whatsapp/webhook", json={})):
+        assert (answer.status_code, answer.json["success"]) == (503, False)
+        assert "is not set" in answer.json["message"]
+
+
+def test_a_delivery_that_is_not_signed_is_refused_before_it_is_read(client: FlaskClient, standin: Standin) -> None:
+    body, secret = b"{ not json", standin.settings["WHATSAPP_APP_SECRET"]
+
+    for signature in (None, "", "sha256=", sign("another", body), sign(secret, body + b" "), "sha256=\u00e9"):
+        assert send(client, body, signature).status_code == 401
+    assert send(client, body, sign(secret, body)).status_code == 400
+
+
+def test_no_forged_signature_passes(client: FlaskClient, standin: Standin) -> None:
+    body = json.dumps(delivery(text("wamid.1", PHONE, "hello"))).encode()
+    right = sign(standin.settings["WHATSAPP_APP_SECRET"], body)
+    chance = random.Random(9)
+
+    for _ in range(300):
+        place = chance.randrange(len("sha256="), len(right))
+        forged = f"{right[:place]}{chance.choice('0123456789abcdef'.replace(right[place], ''))}{right[place + 1 :]}"
+        assert send(client, body, forged).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {},
+        {"object": "page"},
+        {"object": "whatsapp_business_account"},
+        {"object": "whatsapp_business_account", "entry": "x"},
+        {"object": "whatsapp_business_account", "entry": [{"changes": [{"field": "messages", "value": 3}]}]},
+        delivery({"from": "x", "id": "wamid.1", "type": "text"}),
+        delivery({"from": PHONE, "id": 7, "type": "text"}),
+        delivery({"from": PHONE, "id": "w" * 256, "type": "text", "text": {"body": "x"}}),
+        delivery({"from": PHONE, "id": "wamid.1", "type": "reaction", "reaction": {"emoji": "x"}}),
+        delivery(text("wamid.1", PHONE, "hello"), phone="another number of ours"),
+        delivery(statuses=({"status": "sent"}, {"status": "sent", "biz_opaque_callback_data": "x"})),
+        delivery(statuses=(status("9" * 18, "delivered", PHONE),)),
+    ],
+)
+def test_what_is_not_understood_is_acknowledged_and_dropped(
+    client: FlaskClient, standin: Standin, payload: dict[str, Any]
+) -> None:
+    body = json.dumps(payload).encode()
+
+    answer = send(client, body, sign(standin.settings["WHATSAPP_APP_SECRET"], body))
+
+    assert (answer.status_code, answer.json["data"]) == (200, {"new": 0})
+
+
+def test_a_number_is_linked_by_the_code_that_comes_back_from_it(
+    ada: Caller, standin: Standin, deliver: Deliver
+) -> None:
+    answer = ada.put("/user/me", json={"whatsapp_number": f"+{PHONE}"})
+    standin.wait(1)
+    (asked,) = standin.texts(PHONE)
+    deliver(text("wamid.1", PHONE, code_in(asked)))
+    standin.wait(2)
+
+    assert "whatsapp_number" not in answer.json["data"]
+    assert "a***@example.com" in asked
+    assert standin.texts(PHONE)[1].startswith("This number is linked now.")
+
+
+def test_codes_are_not_guessed(ada: Caller, app: Flask, standin: Standin, deliver: Deliver) -> None:
+    ada.put("/user/me", json={"whatsapp_number": f"+{PHONE}"})
+    standin.wait(1)
+    code = code_in(standin.texts(PHONE)[0])
+    wrong = [f"{(int(code) + step) % 10**6:06}" for step in range(1, 6)]
+
+    deliver(*(text(f"wamid.{guess}", PHONE, guess) for guess in wrong), text("wamid.right", PHONE, code))
+    standin.wait(7)
+
+    assert all(said.startswith("This is not the code") for said in standin.texts(PHONE)[1:])
+    with app.app_context():
+        assert db.session.scalar(select(Link.number)) is None
+
+
+def test_a_code_from_another_phone_or_too_late_links_nothing(
+    ada: Caller, app: Flask, standin: Standin, deliver: Deliver
+) -> None:
+    ada.put("/user/me", json={"whatsapp_number": f"+{PHONE}"})
+    standin.wait(1)
+    code = code_in(standin.texts(PHONE)[0])
+    deliver(text("wamid.1", STRANGER, code))
+    standin.wait(2)
+    with app.app_context():
+        db.session.execute(update(Link).values(code_expires_at=now() - timedelta(seconds=1)))
+        db.session.commit()
+    deliver(text("wamid.2", PHONE, code))
+    standin.wait(3)
+
+    assert standin.texts(STRANGER)[0].startswith("Hello! This is CodeSherpa")
+    assert standin.texts(PHONE)[1].startswith("This is not the code")
+
+
+def test_nobody_is_pestered_with_codes(ada: Caller, bob: Caller, standin: Standin) -> None:
+    for _ in range(3):
+        assert ada.put("/user/me", json={"whatsapp_number": f"+{PHONE}"}).status_code == 200
+
+    for caller, number in ((ada, f"+{STRANGER}"), (bob, f"+{PHONE}")):
+        refused = caller.put("/user/me", json={"whatsapp_number": number})
+        assert refused.status_code == 429
+        assert 0 < refused.json["data"]["retry_after"] <= 3600
+
+
+@pytest.mark.parametrize("number", ["0170 1234567", "+0123456789", "+49", "+49170123456789012", 49, "+4917012345\n"])
+def test_a_number_that_is_none_is_refused(ada: Caller, standin: Standin, number: object) -> None:
+    refused = ada.put("/user/me", json={"whatsapp_number": number})
+
+    assert list(refused.json["data"]["errors"]) == ["whatsapp_number"]
+
+
+def test_where_whatsapp_is_off_a_number_cannot_be_linked(make_app: Callable[..., Flask]) -> None:
+    ada = Caller(make_app().test_client(), "ada@example.com")
+
+    refused = ada.put("/user/me", json={"whatsapp_number": f"+{PHONE}"})
+
+    assert refused.json["data"]["errors"] == {"whatsapp_number": ["WhatsApp is not switched on here."]}
+
+
+def test_a_number_that_was_linked_elsewhere_moves(
+    ada: Caller, bob: Caller, phone: str, standin: Standin, deliver: Deliver
+) -> None:
+    link(bob, phone, standin, deliver)
+    sent = len(standin.sent)
+    deliver(text("wamid.1", phone, "hello"))
+    standin.wait(sent + 1)
+
+    assert [chat["message"] for chat in bob.get("/chat").json["data"]["chats"]] == ["hello"]
+    assert ada.get("/chat").json["data"]["chats"] == []
+
+
+def test_a_number_is_taken_away_and_then_a_strangers(
+    ada: Caller, phone: str, standin: Standin, deliver: Deliver
+) -> None:
+    ada.put("/user/me", json={"whatsapp_number": None})
+    deliver(text("wamid.1", phone, "hello"))
+    standin.wait(3)
+
+    assert standin.texts(phone)[-1].startswith("Hello! This is CodeSherpa")
+
+
+def test_a_number_is_kept_as_whatsapp_writes_it(ada: Caller, standin: Standin, deliver: Deliver) -> None:
+    standin.aliases["525512345678"] = "5215512345678"
+    ada.put("/user/me", json={"whatsapp_number": "+525512345678"})
+    standin.wait(1)
+    code = code_in(standin.texts("525512345678")[0])
+
+    deliver(text("wamid.1", "5215512345678", code))
+    standin.wait(2)
+
+    assert standin.texts("5215512345678")[0].startswith("This number is linked now.")
+
+
+def test_the_code_may_go_as_a_template(make_app: Callable[..., Flask], standin: Standin) -> None:
+    ada = Caller(make_app(**standin.settings, WHATSAPP_CODE_TEMPLATE="sign_in").test_client(), "ada@example.com")
+
+    ada.put("/user/me", json={"whatsapp_number": f"+{PHONE}"})
+    standin.wait(1)
+
+    template = standin.sent[0]["template"]
+    code = template["components"][0]["parameters"][0]["text"]
+    assert (template["name"], len(code), code.isdigit()) == ("sign_in", 6, True)
+
+
+def test_a_text_is_answered_by_a_sherpa(ada: Caller, phone: str, standin: Standin, deliver: Deliver) -> None:
+    deliver(text("wamid.1", phone, "hello"))
+    standin.wait(3)
+
+    assert standin.texts(phone)[-1] == "Hello there."
+    (chat,) = ada.get("/chat").json["data"]["chats"]
+    assert (chat["message"], chat["response"], chat["agent"]) == ("hello", "Hello there.", "general_chat")
+
+
+def test_each_message_is_answered_once_though_it_is_delivered_for_days(
+    ada: Caller, phone: str, standin: Standin, deliver: Deliver, model: Scripted
+) -> None:
+    messages = [text(f"wamid.{number}", phone, f"hello {number}") for number in range(6)]
+    thrice = messages * 3
+    random.Random(3).shuffle(thrice)
+
+    for message in thrice:
+        assert deliver(message).status_code == 200
+    standin.wait(2 + 6)
+
+    assert len(model.briefs) == 6
+    assert sorted(chat["message"] for chat in ada.get("/chat").json["data"]["chats"]) == [
+        f"hello {number}" for number in range(6)
+    ]
+    assert len(standin.sent) == 2 + 6
+
+
+def test_a_batch_is_answered_in_its_order(ada: Caller, phone: str, standin: Standin, deliver: Deliver) -> None:
+    deliver(*(text(f"wamid.{number}", phone, f"hello {number}") for number in range(5)))
+    standin.wait(2 + 5)
+
+    said = [chat["message"] for chat in ada.get("/chat").json["data"]["chats"]]
+    assert said == [f"hello {number}" for number in range(5)]
+
+
+def test_strangers_get_one_answer_a_day(standin: Standin, deliver: Deliver, ada: Caller, phone: str) -> None:
+    deliver(*(text(f"wamid.{number}", STRANGER, "hello") for number in range(4)))
+    deliver(text("wamid.end", phone, "hello"))
+    standin.wait(4)
+
+    assert len(standin.texts(STRANGER)) == 1
+    assert len(ada.get("/chat").json["data"]["chats"]) == 1
+
+
+@pytest.mark.parametrize("kind", ["image", "audio", "document", "sticker", "location", "contacts", "unsupported"])
+def test_what_is_no_text_gets_a_clear_answer(phone: str, standin: Standin, deliver: Deliver, kind: str) -> None:
+    deliver({"from": phone, "id": "wamid.1", "timestamp": "1", "type": kind, kind: {"id": "1"}})
+    standin.wait(3)
+
+    assert standin.texts(phone)[-1].startswith("I can read text only.")
+
+
+@pytest.mark.parametrize("word", ["stop", "STOP!", "रुको"])
+def test_stop_stops(ada: Caller, phone: str, standin: Standin, deliver: Deliver, model: Scripted, word: str) -> None:
+    model.pieces = ["The beginning.", threading.Event(), "never said"]
+    deliver(text("wamid.1", phone, "hello"))
+    assert model.begun.acquire(timeout=10)
+    deliver(text("wamid.2", phone, word))
+    standin.wait(4)
+
+    assert sorted(standin.texts(phone)[-2:]) == ["Stopped.", "The beginning."]
+    assert ada.get("/chat").json["data"]["chats"][0]["status"] == "stopped"
+
+
+def test_stop_with_nothing_to_stop_says_so(phone: str, standin: Standin, deliver: Deliver) -> None:
+    deliver(text("wamid.1", phone, "stop"))
+    standin.wait(3)
+
+    assert standin.texts(phone)[-1] == "Nothing is being written just now."
+
+
+def test_new_begins_a_new_conversation(ada: Caller, phone: str, standin: Standin, deliver: Deliver) -> None:
+    deliver(text("wamid.1", phone, "hello"), text("wamid.2", phone, "new"), text("wamid.3", phone, "hello again"))
+    standin.wait(5)
+
+    assert ada.get("/chat/conversations").json["data"]["total"] == 2
+
+
+def test_the_answer_is_in_the_users_language(ada: Caller, phone: str, standin: Standin, deliver: Deliver) -> None:
+    ada.put("/user/me", json={"language": "hi"})
+    deliver(text("wamid.1", phone, "stop"))
+    standin.wait(3)
+
+    assert standin.texts(phone)[-1] == "अभी कुछ नहीं लिखा जा रहा है।"
+
+
+def test_a_fault_of_the_model_is_told(phone: str, standin: Standin, deliver: Deliver, model: Scripted) -> None:
+    from codesherpa.errors import ModelThrottled
+
+    model.pieces = [ModelThrottled()]
+    deliver(text("wamid.1", phone, "hello"))
+    standin.wait(3)
+
+    assert standin.texts(phone)[-1] == ModelThrottled.message
+
+
+@pytest.mark.parametrize("fault", [Fault(500), Fault(429, 130429, {"Retry-After": "1"}), Fault(400, 131056)])
+def test_what_passes_by_itself_is_tried_again(
+    phone: str, standin: Standin, deliver: Deliver, fault: Fault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "LONGEST_WAIT", 0)
+    standin.faults = [fault]
+    deliver(text("wamid.1", phone, "hello"))
+    standin.wait(3)
+
+    assert standin.texts(phone)[-1] == "Hello there."
+
+
+def test_what_whatsapp_refuses_is_given_up_and_does_not_block(
+    app: Flask, phone: str, standin: Standin, deliver: Deliver
+) -> None:
+    standin.faults = [Fault(400, 131026)]
+    deliver(text("wamid.1", phone, "stop"), text("wamid.2", phone, "new"))
+    standin.wait(3)
+
+    app.extensions["whatsapp"].close()
+
+    assert standin.texts(phone)[-1] == "A new conversation begins here."
+    with app.app_context():
+        assert sorted(db.session.scalars(select(Reply.state))) == ["failed", "sent", "sent", "sent"]
+
+
+def test_a_status_tells_what_a_dead_worker_could_not(app: Flask, deliver: Deliver, standin: Standin) -> None:
+    with app.app_context():
+        outbox.put(PHONE, [{"type": "text", "text": {"body": "sent, and then the worker died"}}])
+        db.session.commit()
+        (taken,) = outbox.claim("a worker that died")
+        mark = str(taken.id)
+
+    deliver(statuses=(status(mark, "delivered", PHONE),))
+
+    with app.app_context():
+        assert db.session.scalars(select(Reply.state)).all() == ["sent"]
+
+
+def test_what_a_dead_worker_did_not_send_is_sent_by_another(app: Flask, standin: Standin) -> None:
+    with app.app_context():
+        outbox.put(PHONE, [{"type": "text", "text": {"body": "never sent"}}])
+        db.session.commit()
+        assert len(outbox.claim("a worker that died")) == 1
+        assert outbox.claim("another") == []  # Its lease still runs.
+        db.session.execute(update(Reply).values(due_at=now() - timedelta(seconds=1)))
+        db.session.commit()
+
+        app.extensions["whatsapp"].work()
+
+    assert standin.texts(PHONE) == ["never sent"]
+
+
+def test_what_a_dead_worker_took_is_handled_by_another(
+    app: Flask, phone: str, standin: Standin, model: Scripted
+) -> None:
+    app.extensions["whatsapp"].close()
+    with app.app_context():
+        db.session.add(Message(wamid="wamid.1", sender=phone, kind="text", text="hello"))
+        db.session.commit()
+        taken = inbox.take("a worker that died")
+        assert taken is not None
+        assert inbox.take("another") is None
+        db.session.execute(update(Message).values(lease_expires_at=now() - timedelta(seconds=1)))
+        db.session.commit()
+        again = inbox.take("another")
+        assert again is not None
+        inbox.handle(again)
+        inbox.handle(taken)  # It was not dead, only slow.
+        states = db.session.scalars(select(Message.state).order_by(Message.id.desc())).all()
+
+    assert model.begun.acquire(timeout=10)
+    assert states[0] == "answering"
+    assert len(model.briefs) == 1
+
+
+def test_two_desks_answer_once(app: Flask, phone: str, standin: Standin, deliver: Deliver) -> None:
+    from codesherpa.integrations.whatsapp.desk import Desk
+
+    others = [Desk(app) for _ in range(3)]
+    for other in others:
+        other.wake()
+    deliver(*(text(f"wamid.{number}", phone, f"hello {number}") for number in range(12)))
+    standin.wait(2 + 12)
+    for other in others:
+        other.close()
+
+    assert len(standin.sent) == 2 + 12
+
+
+def test_what_was_said_is_not_kept_twice(app: Flask, phone: str, standin: Standin, deliver: Deliver) -> None:
+    deliver(text("wamid.1", phone, "hello"))
+    standin.wait(3)
+    app.extensions["whatsapp"].close()
+
+    with app.app_context():
+        assert set(db.session.scalars(select(Message.text))) == {""}
+        assert set(db.session.scalars(select(Reply.body))) == {None}
