@@ -181,10 +181,21 @@ def read(setting: Setting, environ: Mapping[str, str]) -> Any:
         raise SettingError(f"{setting.name} {error}") from error
 
 
+# A database that was restarted is found again, and one that is away is known to be within seconds.
+POSTGRESQL = {
+    "pool_pre_ping": True,
+    "pool_size": 10,
+    "max_overflow": 20,
+    "pool_timeout": 5,
+    "connect_args": {"connect_timeout": 3, "keepalives_idle": 10, "keepalives_interval": 2, "keepalives_count": 3},
+}
+
+
 def for_libraries(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The same settings under the names that the libraries read."""
     return {
         "SQLALCHEMY_DATABASE_URI": settings["DATABASE_URL"],
+        "SQLALCHEMY_ENGINE_OPTIONS": POSTGRESQL if settings["DATABASE_URL"].startswith("postgresql") else {},
         "MAX_CONTENT_LENGTH": 1024 * 1024,
         "JWT_ALGORITHM": "HS256",
         "JWT_DECODE_ALGORITHMS": ["HS256"],

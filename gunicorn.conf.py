@@ -20,6 +20,7 @@ host, port = environ.get("HOST", "127.0.0.1"), environ.get("PORT", "8000")
 bind = f"{host}:{port}"
 workers = 1  # Socket.IO needs one worker a port; more ports stand behind nginx.
 worker_class = "eventlet" if mode == "eventlet" else "gthread"
+control_socket_disable = True  # Nobody speaks to it, and it holds the exit up for two seconds.
 worker_connections = 10_000  # The connection after the last waits in silence.
 threads = 1 if mode == "eventlet" else 256
 graceful_timeout = 10
@@ -31,15 +32,25 @@ loglevel = "warning"
 
 
 def post_worker_init(worker):
-    """Look after what an earlier worker left, and greet whoever started us by hand."""
+    """Look after what an earlier worker left, be ready to leave, and greet whoever started us by hand."""
+    from codesherpa import farewell
     from codesherpa.chat import sweep
     from codesherpa.integrations import whatsapp
 
+    farewell.prepare(worker.wsgi, worker)
     with worker.wsgi.app_context():
         sweep.start()
     whatsapp.desk.wake(worker.wsgi)
     if os.environ.get("WELCOME"):
         print(WELCOME, flush=True)
+
+
+def worker_exit(server, worker):
+    """Let the worker finish its leave, then end at once: to take a large interpreter apart serves nobody."""
+    if getattr(worker, "leaves", False):
+        worker.has_left.wait(graceful_timeout)
+        logging.shutdown()
+        os._exit(0)
 
 
 WELCOME = f"""

@@ -102,9 +102,10 @@ def register_blueprints(app: Flask) -> None:
 
 
 def register_sockets(app: Flask) -> None:
-    from codesherpa.chat import events, process
+    from codesherpa.chat import events, hints, process
 
     process.init_app(app)
+    hints.init_app(app)
     events.init_app(app, socketio)
 
 

@@ -9,12 +9,15 @@ from typing import Any
 
 from flask import g, has_app_context
 from sqlalchemy import BigInteger, Connection, DateTime, Dialect, Engine, Integer, MetaData, event
+from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 # A 64-bit key in PostgreSQL; SQLite counts up by itself only for a column of type INTEGER.
 Key = BigInteger().with_variant(Integer, "sqlite")
 LARGEST_KEY = 2**63 - 1
+# What a database that is away raises: a connection that cannot be made, that broke, or that was not to be had.
+AWAY = (OperationalError, InterfaceError, TimeoutError)
 
 
 class Time(TypeDecorator[datetime]):

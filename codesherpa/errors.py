@@ -9,7 +9,7 @@ from flask import Flask, Response
 from flask_jwt_extended.exceptions import JWTExtendedException, RevokedTokenError
 from jwt.exceptions import ExpiredSignatureError, PyJWTError
 from marshmallow import ValidationError as SchemaError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 from werkzeug.exceptions import HTTPException
 
 from codesherpa.api import failure
@@ -199,7 +199,7 @@ def kind_of(fault: Exception) -> AppError:
             return BY_STATUS[fault.code]()
         case HTTPException() if fault.code is not None and fault.code < 500:
             return BadRequest("The request cannot be understood.")
-        case OperationalError():
+        case OperationalError() | InterfaceError() | TimeoutError():
             log.error("database away", exc_info=fault)
             return ServiceUnavailable(retry_after=2)
     log.error("unexpected error", exc_info=fault)

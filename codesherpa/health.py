@@ -46,6 +46,8 @@ def ready() -> Response:
     parts = {"database": database_answers()}
     if current_app.config["REDIS_URL"]:
         parts["redis"] = redis_answers(current_app.config["REDIS_URL"])
+    if current_app.extensions["process"].leaving:
+        parts["worker"] = False  # It answers what it has begun, and takes nothing more.
     shown = {part: "ok" if answers else "failing" for part, answers in parts.items()}
     if all(parts.values()):
         return jsonify(envelope({"status": "ok", **shown}, "Ready."))

@@ -85,8 +85,8 @@ def postgres() -> Iterator[str]:
     administer(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
-def administer(statement: str) -> None:
-    connection = psycopg2.connect(POSTGRES)
+def administer(statement: str, database: str = POSTGRES) -> None:
+    connection = psycopg2.connect(database)
     connection.autocommit = True
     connection.cursor().execute(statement)
     connection.close()

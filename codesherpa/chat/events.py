@@ -9,14 +9,16 @@ from typing import Any
 
 import structlog
 from flask import Flask, request
-from flask_socketio import ConnectionRefusedError, Namespace, SocketIO, join_room
+from flask_socketio import ConnectionRefusedError, Namespace, SocketIO
 from marshmallow import Schema
 
 from codesherpa.api import envelope, refusal
 from codesherpa.auth import tokens
-from codesherpa.chat import rooms, schemas, service
+from codesherpa.chat import audience, rooms, schemas, service
+from codesherpa.chat.process import here
 from codesherpa.chat.sockets import Socket, Sockets
-from codesherpa.errors import AppError, Forbidden, TokenExpired, Unauthorized, ValidationError, kind_of
+from codesherpa.chat.wire import Members, Wire
+from codesherpa.errors import AppError, Forbidden, NotFound, TokenExpired, Unauthorized, ValidationError, kind_of
 from codesherpa.extensions import db, socketio
 from codesherpa.limits import count_message
 from codesherpa.user.models import User
@@ -58,7 +60,7 @@ def refuse(fault: AppError) -> dict[str, Any]:
     """Tell a refused payload in the acknowledgement, and by an event where the client asked for none."""
     if not asked_for_acknowledgement.get():
         told = {"type": "error", "code": fault.code, "content": fault.message, **fault.data}
-        socketio.emit("error", told, to=request.sid, namespace=rooms.NAMESPACE)  # type: ignore[attr-defined]
+        audience.tell_one(request.sid, "error", told)  # type: ignore[attr-defined]
     return refusal(fault.code, fault.message, fault.data)
 
 
@@ -66,32 +68,45 @@ class Events(Namespace):
     """The events of the contract's section 3; a handler is a route."""
 
     def __init__(self, app: Flask) -> None:
-        super().__init__(rooms.NAMESPACE)
+        super().__init__(audience.NAMESPACE)
+        self.app = app
         self.sockets = Sockets(app, self.warn, self.close)
+        self.wire: Wire
 
     def on_connect(self, auth: Any = None) -> None:
-        """Let a socket in that has an access token, and tell it what is being written."""
+        """Let a socket in that has an access token; `welcome` follows when it knows that it is in."""
         try:
             token = auth.get("token") if isinstance(auth, dict) else None
             session, expires_at = tokens.identify(token if isinstance(token, str) else "")
         except Exception as error:
             fault = kind_of(error)
+            if fault.status >= 500:  # A client takes a refusal for the last word, and does not come again.
+                self.wire.drop(socketio.server.manager.eio_sid_from_sid(request.sid, audience.NAMESPACE))  # type: ignore[attr-defined]
             told = refusal(fault.code, fault.message, fault.data)["data"] | {"message": fault.message}
             raise ConnectionRefusedError(fault.message, told) from error
-        sid = request.sid  # type: ignore[attr-defined]
         socket = Socket(session.user_id, session.id, expires_at)
-        join_room(rooms.room(session.user_id))
-        ready = {
-            "user": USER.dump(session.user),
-            "active": service.active(session.user),
-            "expires_in": socket.expires_in,
-        }
-        self.emit("ready", ready, room=sid)
-        self.sockets.add(sid, socket)
+        self.sockets.add(request.sid, socket)  # type: ignore[attr-defined]
+
+    def welcome(self, sid: str) -> None:
+        """Let a socket hear what its user is told, and tell it what is being written."""
+        socket = self.sockets.get(sid)
+        if socket is None:  # It has gone already.
+            return
+        with self.app.app_context():
+            here().bus.start()
+            user = tokens.live_session(socket.session_id).user
+            ready = {"user": USER.dump(user), "active": [], "expires_in": socket.expires_in}
+            here().delivery.welcome(sid, user.id, ready, service.active(user))
+            service.catch_up(user)
 
     def on_disconnect(self, reason: Any = None) -> None:
         """Forget a socket; what is being written for its user goes on."""
-        self.sockets.remove(request.sid)  # type: ignore[attr-defined]
+        socket = self.sockets.remove(request.sid)  # type: ignore[attr-defined]
+        if connection := socketio.server.manager.eio_sid_from_sid(request.sid, audience.NAMESPACE):  # type: ignore[attr-defined]
+            self.wire.left_namespace(connection)
+        if socket is not None:
+            audience.leave(request.sid, socket.user_id)  # type: ignore[attr-defined]
+            here().delivery.left(socket.user_id)
 
     @taking(schemas.Message, "The message is stored.")
     def on_message(self, user: User, message: dict[str, Any]) -> dict[str, Any]:
@@ -121,15 +136,22 @@ class Events(Namespace):
         self.sockets.add(request.sid, socket)  # type: ignore[attr-defined]
         return {"expires_in": socket.expires_in}
 
+    def on_unknown(self, *payload: Any) -> dict[str, Any]:
+        """Refuse an event that there is not."""
+        return refuse(NotFound("There is no such event."))
+
     def warn(self, sid: str, socket: Socket) -> None:
         """Tell a socket that its session ends soon, so that it can authenticate anew."""
-        self.emit("session_expiring", {"expires_in": socket.expires_in}, room=sid)
+        audience.tell_one(sid, "session_expiring", {"expires_in": socket.expires_in})
 
     def close(self, sid: str) -> None:
         """Tell a socket that its session has ended, and close it; what is being written for its user goes on."""
+        connection = socketio.server.manager.eio_sid_from_sid(sid, audience.NAMESPACE)
+        audience.tell_one(sid, "session_expired", {})
+        socketio.server.disconnect(sid, namespace=audience.NAMESPACE)
         self.sockets.remove(sid)
-        self.emit("session_expired", {}, room=sid)
-        socketio.server.disconnect(sid, namespace=rooms.NAMESPACE)
+        if connection:
+            self.wire.hang_up(connection)
 
     def user(self) -> User:
         """Return who is at the other end. Raises what the token would raise over HTTP."""
@@ -153,13 +175,14 @@ def init_app(app: Flask, server: SocketIO) -> None:
         async_handlers=False,  # One socket's events keep their order, and cannot become thousands of threads.
         cors_allowed_origins=lambda origin, environ: origin in allowed or "*" in allowed or is_own(origin, environ),
         max_http_buffer_size=app.config["MAX_CONTENT_LENGTH"],
-        message_queue=app.config["REDIS_URL"],
-        channel="codesherpa",
+        client_manager=Members(),
         manage_session=False,
         logger=False,
         engineio_logger=False,
     )
-    server.on_namespace(Events(app))
+    events = Events(app)
+    server.on_namespace(events)
+    events.wire = app.extensions["wire"] = Wire(server, events.welcome)
     remember_acknowledgements(server)
 
 

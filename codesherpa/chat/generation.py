@@ -12,8 +12,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from codesherpa import providers
 from codesherpa.agents.models import Agent
-from codesherpa.chat import budget, choice, history, rooms
+from codesherpa.chat import budget, choice, history, leases, rooms
 from codesherpa.chat.models import Chat
+from codesherpa.chat.patience import patiently
 from codesherpa.chat.process import Live, here
 from codesherpa.chat.reply import Outcome, Reply, told
 from codesherpa.database import now, reading
@@ -33,18 +34,22 @@ log = structlog.get_logger(__name__)
 def compose(chat: Chat, live: Live) -> None:
     """Ask a sherpa for the reply, show it while it comes, store how it ended, and tell."""
     try:
-        reply = prepare(chat, live)
+        reply = patiently(lambda: prepare(chat, live))
         for text in reply:
             if not live.stream.text:
                 rooms.tell_status(chat, "streaming")
                 log.info("first word", chat_id=chat.id, seconds=round(time.monotonic() - live.started, 3))
             live.stream.append(text)
         outcome = reply.outcome
+    except leases.Lost:
+        return
     except AppError as fault:
         outcome = Outcome("failed", None, told(fault))
     except Exception:
         log.exception("reply failed", chat_id=chat.id)
         outcome = Outcome("failed", None, BROKEN)
+    if live.interrupted and outcome.status == "stopped":
+        outcome = Outcome("interrupted", None, leases.INTERRUPTED)
     live.stream.flush()
     finish(chat, live, outcome)
 
@@ -64,6 +69,7 @@ def prepare(chat: Chat, live: Live) -> Reply:
     sherpa, routing = chosen.sherpa, chosen.routing
     chat.sherpa, chat.provider, chat.model_id = sherpa.name, provider.name, provider.model(model_id)
     chat.routing = {slot: getattr(routing, slot) for slot in Routing.__slots__} if routing else None
+    leases.hold(chat.id, here().owner)
     chat.status = "streaming"
     db.session.add(chat)
     db.session.commit()
@@ -117,6 +123,14 @@ def finish(chat: Chat, live: Live, outcome: Outcome) -> None:
     if ended is not None:  # Else somebody deleted the chat, or took it for dead and told its end.
         rooms.tell_end(ended, retryable=outcome.retryable)
         log.info("reply", chat_id=chat.id, status=outcome.status, sherpa=chat.sherpa, provider=chat.provider)
+
+
+def abandon(chat_id: int, live: Live) -> None:
+    """Store as interrupted a reply whose writer does not heed its cancellation."""
+    chat = db.session.get(Chat, chat_id)
+    db.session.commit()
+    if chat is not None and chat.status == "streaming":
+        finish(chat, live, Outcome("interrupted", None, leases.INTERRUPTED))
 
 
 def persist(chat: Chat, meter: Meter, last: Any) -> Chat | None:

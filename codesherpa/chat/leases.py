@@ -18,6 +18,10 @@ LEASE = timedelta(seconds=15)
 INTERRUPTED = {"code": "interrupted", "message": "The server went away while it wrote this. You can ask again."}
 
 
+class Lost(Exception):
+    """A reply is no longer this process's to write."""
+
+
 def claim(user_id: int, owner: str) -> list[int]:
     """Take leases for a process: the oldest pending reply of each conversation, up to the limit for a user."""
     # The user's row is the lock that two workers meet at; SQLite has only one writer anyway.
@@ -47,6 +51,27 @@ def renew(owner: str, chat_ids: list[int]) -> None:
     mine = update(Chat).where(Chat.id.in_(chat_ids), Chat.lease_owner == owner)
     db.session.execute(mine.values(lease_expires_at=now() + LEASE))
     db.session.commit()
+
+
+def hold(chat_id: int, owner: str) -> None:
+    """Make sure, in the transaction that is open, that a process has the lease. Raises Lost."""
+    mine = select(Chat.id).where(Chat.id == chat_id, Chat.lease_owner == owner).with_for_update()
+    if db.session.scalar(mine) is None:
+        db.session.rollback()
+        raise Lost
+
+
+def release(owner: str) -> set[int]:
+    """Let go of what a process has claimed and not begun; return the users for whom another is to take it up."""
+    mine = update(Chat).where(Chat.lease_owner == owner, Chat.status == "pending")
+    free = mine.values(lease_owner=None, lease_expires_at=None).returning(Chat.user_id)
+    db.session.execute(free, execution_options={"synchronize_session": False})
+    db.session.commit()
+    with reading():
+        waiting = select(Chat.user_id).where(Chat.status == "pending", Chat.lease_owner.is_(None)).distinct()
+        users = set(db.session.scalars(waiting))
+        db.session.commit()
+    return users
 
 
 def left_behind() -> list[tuple[int, int]]:

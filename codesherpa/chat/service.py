@@ -11,8 +11,8 @@ from sqlalchemy.exc import IntegrityError
 
 from codesherpa.agents import service as agents
 from codesherpa.chat import budget, conversations, process, rooms, stream, sweep, work
-from codesherpa.chat.models import ACTIVE, Chat, Conversation
-from codesherpa.database import now
+from codesherpa.chat.models import ACTIVE, ENDED, Chat, Conversation
+from codesherpa.database import now, reading
 from codesherpa.errors import BY_CODE, AppError, BudgetExceeded, Conflict, ModelTimeout, NotFound
 from codesherpa.extensions import db
 from codesherpa.observability import request_id
@@ -21,7 +21,10 @@ from codesherpa.user import service as users
 from codesherpa.user.models import User
 
 TITLE = 80
+STOPPING = 10.0  # Seconds that a caller waits for a reply that was told to stop.
 LONGEST_WAIT = 600.0  # Seconds that a caller waits for a reply.
+CATCH_UP = 2.0  # Seconds in which what another process has shown must be known here too.
+PAUSE = 0.1
 RETRY_AFTER = 5  # Seconds after which a model that was short of breath is worth another try.
 
 
@@ -141,13 +144,14 @@ def answer(user: User, **message: Any) -> tuple[Chat, bool]:
     return ended, is_new
 
 
-def await_end(user: User, chat: Chat) -> Chat:
+def await_end(user: User, chat: Chat, patience: float = LONGEST_WAIT) -> Chat:
     """Wait until a reply has ended, in this process or another."""
-    id, give_up = chat.id, time.monotonic() + LONGEST_WAIT
+    id, give_up = chat.id, time.monotonic() + patience
     with process.awaiting(id) as ended:
         chat = reread(user, id)
         while not chat.has_ended and time.monotonic() < give_up:
             ended.wait(1)
+            ended.clear()
             chat = reread(user, id)
     if not chat.has_ended:
         raise ModelTimeout(chat=rooms.CHAT.dump(chat))
@@ -171,7 +175,7 @@ def stop(user: User, id: int) -> Chat:
     if chat.has_ended:
         raise Conflict("This reply has ended already.")
     work.stop(chat)
-    return await_end(user, chat)
+    return await_end(user, chat, STOPPING)
 
 
 def retry(user: User, id: int) -> Chat:
@@ -197,20 +201,47 @@ def resume(user: User, id: int, after_seq: int) -> tuple[Chat, int, str]:
     db.session.commit()
     if live is not None and chat.status in ACTIVE:
         return chat, *live.stream.after(after_seq)
+    if chat.status in ACTIVE:
+        return chat, *written_elsewhere(user, id, after_seq)
     return chat, *stream.after(chat.response, chat.delta_ends, after_seq)
 
 
-def active(user: User) -> list[dict[str, int]]:
-    """Return what is being written for a user: chat_id and the last seq that was shown."""
-    writing = db.session.scalars(
-        select(Chat).where(Chat.user_id == user.id, Chat.status.in_(ACTIVE)).order_by(Chat.id)
-    ).all()
-    db.session.commit()
-    live = process.here().live
-    return [
-        {"chat_id": chat.id, "seq": live[chat.id].stream.after(0)[0] if chat.id in live else chat.delta_ends.count(",")}
-        for chat in writing
-    ]
+def written_elsewhere(user: User, id: int, after_seq: int) -> tuple[int, str]:
+    """Return how far the user's sockets here have been shown a reply, and its text after `after_seq` up to there.
+
+    What another process wrote in the last second may not be known here while Redis is away; it is waited for.
+    """
+    here, give_up = process.here(), time.monotonic() + CATCH_UP
+    while True:
+        shown = here.delivery.position(user.id, id)
+        parts = here.known(id, 0)
+        if shown is None or len(parts) >= shown or time.monotonic() > give_up:
+            break
+        time.sleep(PAUSE)
+    until = len(parts) if shown is None else min(shown, len(parts))
+    return until, "".join(content for _, content in parts[after_seq:until])
+
+
+def active(user: User) -> dict[int, int]:
+    """Return what is being written for a user: the ids of chats, and the last seq that is known of each."""
+    with reading():
+        ids = db.session.scalars(
+            select(Chat.id).where(Chat.user_id == user.id, Chat.status.in_(ACTIVE)).order_by(Chat.id)
+        ).all()
+        db.session.commit()
+    return {id: len(process.here().known(id, 0)) for id in ids}
+
+
+def catch_up(user: User) -> None:
+    """Tell a user's sockets here the end of what was being written when the last of them came in."""
+    here = process.here()
+    ids = [chat_id for chat_id, user_id in here.delivery.followed().items() if user_id == user.id]
+    if ids:
+        with reading():
+            ended = db.session.scalars(select(Chat).where(Chat.id.in_(ids), Chat.status.in_(ENDED))).all()
+            db.session.commit()
+        for chat in ended:
+            here.delivery.end(chat)
 
 
 def delete(user: User, id: int) -> None:

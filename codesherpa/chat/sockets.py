@@ -68,8 +68,9 @@ class Sockets:
                 self._watching = True
                 spawn(self._watch)
 
-    def remove(self, sid: str) -> None:
-        self._open.pop(sid, None)
+    def remove(self, sid: str) -> Socket | None:
+        """Forget a socket, and return it if it was known."""
+        return self._open.pop(sid, None)
 
     def _watch(self) -> None:
         while self._goes_on():

@@ -9,11 +9,14 @@ from dataclasses import dataclass
 
 import structlog
 
-from codesherpa.chat.rooms import tell
+from codesherpa.chat import deltas
+from codesherpa.chat.deltas import Part
 from codesherpa.concurrency import spawn
 
 TICK = 0.025  # Seconds between two deltas of a reply; what comes in between goes together.
 SAVE = 0.7  # Seconds between two writes to the database: what was shown a second ago is kept.
+
+Show = Callable[[int, int, int, str], None]  # Takes user_id, chat_id, seq and content.
 
 log = structlog.get_logger(__name__)
 
@@ -30,9 +33,10 @@ class Unsaved:
 class Stream:
     """The text of one reply as it grows, cut into deltas that count from 1."""
 
-    def __init__(self, chat_id: int, user_id: int) -> None:
+    def __init__(self, chat_id: int, user_id: int, show: Show) -> None:
         self.chat_id, self.user_id = chat_id, user_id
-        self._lock = threading.Lock()
+        self._show = show
+        self._lock = threading.RLock()  # Who is shown a delta may find that one before it is missing.
         self._parts: list[str] = []
         self._ends: list[int] = []
         self._waiting: list[str] = []
@@ -55,8 +59,12 @@ class Stream:
             content = "".join(waiting)
             self._parts.append(content)
             self._ends.append((self._ends[-1] if self._ends else 0) + len(content))
-            delta = {"type": "delta", "chat_id": self.chat_id, "seq": len(self._ends), "content": content}
-            tell(self.user_id, "delta", delta)
+            self._show(self.user_id, self.chat_id, len(self._ends), content)
+
+    def parts(self, after: int = 0) -> list[Part]:
+        """Return the deltas that came after a seq."""
+        with self._lock:
+            return list(enumerate(self._parts[after:], after + 1))
 
     def after(self, seq: int) -> tuple[int, str]:
         """Return the last seq, and the text that came after `seq`."""
@@ -70,6 +78,10 @@ class Stream:
                 return None
             ends = "".join(f"{end}," for end in self._ends[self._saved :])
             return Unsaved(self.chat_id, "".join(self._parts[self._saved :]), ends)
+
+    def unsaved_parts(self) -> list[Part]:
+        """Return the deltas that the database lacks."""
+        return self.parts(self._saved)
 
     def saved(self, unsaved: Unsaved) -> None:
         self._saved += unsaved.more_ends.count(",")
@@ -86,18 +98,19 @@ class Stream:
 class Streams:
     """Every reply that is being written in this process, shown and saved at a steady beat.
 
-    `save` writes a list of Unsaved in one transaction; it may fail, and is then called again with more.
+    `show` is called with each delta; `save` writes a list of Unsaved in one transaction, an empty one too at
+    each turn; it may fail, and is then called again with more.
     """
 
-    def __init__(self, save: Callable[[list[Unsaved]], None]) -> None:
-        self._save = save
+    def __init__(self, save: Callable[[list[Unsaved]], None], show: Show) -> None:
+        self._save, self._show = save, show
         self._live: dict[int, Stream] = {}
         self._lock = threading.Lock()
         self._beating = False
 
     def open(self, chat_id: int, user_id: int) -> Stream:
         with self._lock:
-            stream = self._live[chat_id] = Stream(chat_id, user_id)
+            stream = self._live[chat_id] = Stream(chat_id, user_id, self._show)
             if not self._beating:
                 self._beating = True
                 spawn(self._beat)
@@ -133,8 +146,6 @@ class Streams:
 
     def _save_all(self) -> None:
         unsaved = [(stream, more) for stream in list(self._live.values()) if (more := stream.unsaved())]
-        if not unsaved:
-            return
         try:
             self._save([more for _, more in unsaved])
         except Exception:  # The database may be away for a while; the text waits here.
@@ -146,6 +157,5 @@ class Streams:
 
 def after(response: str, ends: str, seq: int) -> tuple[int, str]:
     """The same as Stream.after for a reply that is only in the database."""
-    lengths = [int(end) for end in ends.split(",") if end]
-    start = lengths[min(seq, len(lengths)) - 1] if seq and lengths else 0
-    return len(lengths), response[start:]
+    parts = deltas.cut(response, ends, seq)
+    return ends.count(","), "".join(content for _, content in parts)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import structlog
 
-from codesherpa.chat import leases, rooms, work
+from codesherpa.chat import hints, leases, rooms, work
 from codesherpa.chat.process import Process, here
 from codesherpa.concurrency import spawn
 
@@ -21,13 +23,20 @@ def start() -> None:
 
 
 def until_closed(process: Process) -> None:
-    while not process.closed.wait(SWEEP):
+    pause = 0.0  # What was left before this process began is looked for at once.
+    while not process.closed.wait(pause):
+        pause = SWEEP
         try:
             with process.app.app_context():
                 leases.renew(process.owner, list(process.live))
-                look()
+                if time.monotonic() >= process.trusts_leases_at:
+                    look()
+                if process.bus.shared:
+                    hints.look()
         except Exception:  # The database may be away for a while; this goes on.
             log.exception("sweep failed")
+            # Nobody could renew a lease meanwhile, so one that ran out tells nothing until all have had their turn.
+            process.trusts_leases_at = time.monotonic() + 2 * SWEEP
 
 
 def look() -> None:

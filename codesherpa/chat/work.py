@@ -6,7 +6,8 @@ from flask import Flask, g
 from sqlalchemy import update
 
 from codesherpa.chat import generation, leases, rooms
-from codesherpa.chat.models import Chat
+from codesherpa.chat.models import ACTIVE, Chat
+from codesherpa.chat.patience import patiently
 from codesherpa.chat.process import Live, Process, here
 from codesherpa.concurrency import Cancellation, spawn
 from codesherpa.database import now
@@ -18,6 +19,8 @@ from codesherpa.usage.meter import Meter
 def dispatch(user_id: int) -> None:
     """Start as many of a user's pending replies as may be written at once."""
     process = here()
+    if process.leaving:
+        return
     for chat_id in leases.claim(user_id, process.owner):
         meter = Meter(process.app.config["BEDROCK_MODEL_ALIASES"])
         process.live[chat_id] = Live(Cancellation(), process.streams.open(chat_id, user_id), meter)
@@ -30,9 +33,8 @@ def write(app: Flask, chat_id: int) -> None:
     process: Process = app.extensions["process"]
     live = process.live[chat_id]
     with app.app_context():
-        chat = db.session.get(Chat, chat_id)
-        db.session.commit()
         try:
+            chat = patiently(lambda: found(chat_id))
             if chat is not None:
                 g.request_id = chat.request_id
                 generation.compose(chat, live)
@@ -40,23 +42,32 @@ def write(app: Flask, chat_id: int) -> None:
             process.streams.close(live.stream)
             process.live.pop(chat_id, None)
             metrics.WRITING.dec()
-            for event in process.waiting.pop(chat_id, []):
-                event.set()
-        if chat is not None:
-            dispatch(chat.user_id)
+            process.wake(chat_id)
+        dispatch(live.stream.user_id)
+
+
+def found(chat_id: int) -> Chat | None:
+    chat = db.session.get(Chat, chat_id)
+    db.session.commit()
+    return chat
 
 
 def stop(chat: Chat) -> None:
-    """End a reply: one that is being written here is cancelled, one that waits its turn never begins."""
+    """End a reply: one that is being written is cancelled, here or elsewhere; one that waits never begins."""
     if live := here().live.get(chat.id):
         live.cancellation.cancel()
         return
     waits = update(Chat).where(Chat.id == chat.id, Chat.status == "pending", Chat.lease_owner.is_(None))
     ending = {"status": "stopped", "result": {"kind": "reply", "reply": ""}, "completed_at": now()}
     ended = db.session.scalar(waits.values(ending).returning(Chat), execution_options={"populate_existing": True})
+    if ended is None:
+        wish = update(Chat).where(Chat.id == chat.id, Chat.status.in_(ACTIVE)).values(stop_wanted=True)
+        db.session.execute(wish, execution_options={"synchronize_session": False})
     db.session.commit()
     if ended is not None:
         rooms.tell_end(ended)
+    else:
+        here().bus.tell("stop", chat.id)
 
 
 def quiet(*chats: Chat) -> None:

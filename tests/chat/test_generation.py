@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 
-from codesherpa.chat import leases, process, rooms, stream, sweep
+from codesherpa.chat import audience, leases, process, stream, sweep
 from codesherpa.chat.models import Chat, Conversation
 from codesherpa.chat.stream import Stream, Streams, Unsaved
 from codesherpa.database import now
@@ -105,24 +105,22 @@ def test_words_are_in_the_database_while_they_flow(
     assert ada.get(f"/chat/{chat['id']}").json["data"]["response"] == "first words last"
 
 
-def test_deltas_join_to_the_text_and_any_can_be_resumed_from(monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[dict[str, object]] = []
-    monkeypatch.setattr(stream, "tell", lambda user_id, event, payload: told.append(payload))
-    one = Stream(7, 1)
+def test_deltas_join_to_the_text_and_any_can_be_resumed_from() -> None:
+    told: list[tuple[int, str]] = []
+    one = Stream(7, 1, lambda user_id, chat_id, *delta: told.append(delta))
     for piece in ("a", "bc", "", "d\u0928"):
         one.append(piece)
         one.flush()
 
     text, ends = one.text, one.ends
 
-    assert [delta["seq"] for delta in told] == [1, 2, 3]
-    assert "".join(str(delta["content"]) for delta in told) == text == "abcd\u0928"
+    assert [seq for seq, _ in told] == [1, 2, 3]
+    assert "".join(content for _, content in told) == text == "abcd\u0928"
     for seq in range(5):
         assert stream.after(text, ends, seq) == one.after(seq) == (3, text[[0, 1, 3, 5, 5][seq] :])
 
 
-def test_text_waits_while_the_database_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "tell", lambda *told: None)
+def test_text_waits_while_the_database_is_away() -> None:
     kept: list[Unsaved] = []
     away = [True]
 
@@ -131,8 +129,8 @@ def test_text_waits_while_the_database_is_away(monkeypatch: pytest.MonkeyPatch) 
             raise OSError("away")
         kept.extend(unsaved)
 
-    streams = Streams(save)
-    one = Stream(7, 1)
+    streams = Streams(save, lambda *told: None)
+    one = Stream(7, 1, lambda *told: None)
     streams._live[7] = one
     one.append("first ")
     streams._save_all()
@@ -149,7 +147,8 @@ def test_only_the_last_event_of_a_reply_is_its_end(
     app: Flask, ada: Caller, model: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[str] = []
-    monkeypatch.setattr(rooms.socketio, "emit", lambda event, *args, **kwargs: told.append(event))
+    monkeypatch.setattr(audience, "sockets", lambda user_id: ["a socket"])
+    monkeypatch.setattr(audience, "send", lambda sockets, event, payload: told.append(event))
 
     ada.post("/chat", json={"message": "hello"})
 

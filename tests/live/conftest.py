@@ -145,8 +145,20 @@ class Browser:
     def until(self, event: str, **where: Any) -> dict[str, Any]:
         """Wait for an event, one that was seen before included, and return it."""
         wanted = {"event": event, **where}
+        return self._wait(lambda seen: wanted.items() <= seen.items(), str(wanted))
+
+    def told(self, event: str, fits: Callable[[Any], bool] = lambda payload: True, **where: Any) -> Any:
+        """Wait for an event with such a payload, one that was seen before included, and return the payload."""
+
+        def is_it(seen: dict[str, Any]) -> bool:
+            payload = seen.get("payload")
+            return seen["event"] == event and where.items() <= payload.items() and fits(payload)
+
+        return self._wait(is_it, f"{event} {where}")["payload"]
+
+    def _wait(self, fits: Callable[[dict[str, Any]], bool], wanted: str) -> dict[str, Any]:
         for seen in self.seen:
-            if wanted.items() <= seen.items():
+            if fits(seen):
                 return seen
         give_up = time.monotonic() + PATIENCE
         while time.monotonic() < give_up:
@@ -157,7 +169,7 @@ class Browser:
             if seen is None:
                 break
             self.seen.append(seen)
-            if wanted.items() <= seen.items():
+            if fits(seen):
                 return seen
         raise AssertionError(f"no {wanted} among {[seen['event'] for seen in self.seen]}")
 

@@ -1,0 +1,211 @@
+"""What a connection may cost: how much it sends and leaves unread, and how long it stays a stranger."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from engineio.packet import CLOSE, Packet
+from flask_socketio import SocketIO
+from socketio import Manager
+from socketio import packet as packets
+
+from codesherpa.chat import audience
+from codesherpa.chat.audience import NAMESPACE
+from codesherpa.concurrency import spawn
+from codesherpa.concurrency.websockets import cut, websocket
+
+# What a client may call; `connect` and `disconnect` would reach the handlers of those names.
+EVENTS = ("message", "stop", "resume", "authenticate")
+UNREAD = 1024 * 1024  # Bytes that may wait for a client to read them.
+STRANGER = 10.0  # Seconds in which a connection must join the namespace.
+LINGER = 2.0  # Seconds that a connection has to take its leave in.
+BEAT = 0.5
+
+log = structlog.get_logger(__name__)
+
+
+class Members(Manager):
+    """Who is in which room. A socket that leaves is in three, and the others need not be searched for it."""
+
+    def basic_disconnect(self, sid: str, namespace: str, **kwargs: Any) -> None:
+        for room in (sid, None):
+            self.basic_leave_room(sid, namespace, room)
+        self.callbacks.pop(sid, None)
+        for pending in (self.pending_connect, self.pending_disconnect):
+            if sid in pending.get(namespace, ()):
+                pending[namespace].remove(sid)
+
+
+def bounded(plain: type[Any]) -> type[Any]:
+    """Return a queue for what is sent to one connection, which is cut when too much of it is unread.
+
+    engineio's writer takes out all there is, sends it, and comes back for more: what it took out last is on
+    its way until then. A connection by long polling has no socket of its own to cut; it gets nothing more.
+    """
+
+    class Outbox(plain):
+        connection: Any = None
+        waiting = on_its_way = 0
+        overflown = False
+
+        def put(self, packet: Any, *args: Any, **kwargs: Any) -> None:
+            if packet is not None:
+                if self.overflown:
+                    return
+                self.waiting += size(packet)
+                if self.waiting + self.on_its_way > UNREAD:
+                    self.overflow()
+                    return
+            super().put(packet, *args, **kwargs)
+
+        def get(self, block: bool = True, timeout: float | None = None) -> Any:
+            if block:
+                self.on_its_way = 0
+            packet = super().get(block=block, timeout=timeout)
+            if packet is not None:
+                self.waiting -= size(packet)
+                self.on_its_way += size(packet)
+            return packet
+
+        def join(self) -> None:
+            """Return at once; engineio would wait here, for ever, for a client to fetch what it was sent."""
+
+        def overflow(self) -> None:
+            self.overflown = True
+            log.warning("connection cut", reason="a client does not read")
+            if self.connection is not None:
+                cut(self.connection)
+            else:
+                super().put(Packet(CLOSE))
+                super().put(None)
+
+    return Outbox
+
+
+def size(packet: Packet) -> int:
+    encoded = packet.encode()
+    return len(encoded) if isinstance(encoded, bytes) or encoded.isascii() else len(encoded.encode("utf-8", "replace"))
+
+
+class Wire:
+    """The connections of this process below Socket.IO. `welcome` is called with a sid that has just connected."""
+
+    def __init__(self, server: SocketIO, welcome: Callable[[str], None]) -> None:
+        self._server, self._engine, self._welcome = server.server, server.server.eio, welcome
+        self._strangers: dict[str, float] = {}
+        self._leaving: dict[str, float] = {}
+        self._lock = threading.Lock()
+        self._watching = False
+        parts = self._engine._async
+        make = websocket(server.async_mode == "eventlet", self._engine.max_http_buffer_size)
+        self._engine._async = parts | {"websocket": make, "queue": bounded(parts["queue"])}
+        self._on_arrival, self._on_leave = self._server._handle_eio_connect, self._server._handle_eio_disconnect
+        for event, follow in (("connect", self._arrive), ("message", self._take), ("disconnect", self._leave)):
+            setattr(self._server, f"_handle_eio_{event}", follow)
+            self._engine.on(event, follow)
+
+    def left_namespace(self, connection: str) -> None:
+        """Take a connection for a stranger again."""
+        engine_socket = self._engine.sockets.get(connection)
+        if engine_socket is not None and not engine_socket.closing:
+            self._mind(self._strangers, connection, STRANGER)
+
+    def hang_up(self, connection: str) -> None:
+        """Close a connection properly, soon, and surely."""
+        self._strangers.pop(connection, None)
+        engine_socket = self._engine.sockets.get(connection)
+        if engine_socket is None:
+            return
+        self._mind(self._leaving, connection, LINGER)
+        spawn(engine_socket.close, wait=False)
+
+    def drop(self, connection: str) -> None:
+        """Close a connection without another word, so that its client comes again by itself."""
+        engine_socket = self._engine.sockets.get(connection)
+        if engine_socket is not None:
+            self._mind(self._leaving, connection, LINGER)
+            engine_socket.close(wait=False)
+
+    def part(self, users: set[int]) -> None:
+        """Close every connection but those of these users; their clients come again, to another process."""
+        stay = {connection for user_id in users for connection in audience.sockets(user_id)}
+        for connection in self.connections():
+            if connection not in stay and connection not in self._leaving:
+                self.hang_up(connection)
+
+    def connections(self) -> list[str]:
+        """Return the connections that have not been closed."""
+        return [connection for connection, one in list(self._engine.sockets.items()) if not one.closed]
+
+    def _arrive(self, connection: str, environ: dict[str, Any]) -> Any:
+        self._mind(self._strangers, connection, STRANGER)
+        return self._on_arrival(connection, environ)
+
+    def _leave(self, connection: str, reason: Any) -> None:
+        self._strangers.pop(connection, None)
+        self._on_leave(connection, reason)
+
+    def _take(self, connection: str, data: Any) -> None:
+        """Follow one packet, in the connection's own thread: its events keep their order, and wait for each other.
+
+        What is no packet closes the connection. A binary event is handled without its parts, which are what
+        the payload's schema refuses, and the parts that follow are not kept.
+        """
+        if isinstance(data, bytes):
+            return
+        try:
+            packet = self._server.packet_class(encoded_packet=data)
+        except Exception:  # noqa: BLE001 (whatever a stranger can think of)
+            self.hang_up(connection)
+            return
+        namespace = packet.namespace or "/"
+        if packet.packet_type == packets.CONNECT:
+            self._connect(connection, namespace, packet.data)
+        elif packet.packet_type == packets.DISCONNECT:
+            self._server._handle_disconnect(connection, namespace, self._server.reason.CLIENT_DISCONNECT)
+        elif packet.packet_type in (packets.EVENT, packets.BINARY_EVENT):
+            if isinstance(packet.data, list) and packet.data and isinstance(packet.data[0], str):
+                word, *payload = packet.data
+                event = [word if word in EVENTS else "unknown", *payload]
+                self._server._handle_event(connection, namespace, packet.id, event)
+            else:
+                self.hang_up(connection)
+
+    def _connect(self, connection: str, namespace: str, auth: Any) -> None:
+        self._server._handle_connect(connection, namespace, auth)
+        sid = self._server.manager.sid_from_eio_sid(connection, NAMESPACE)
+        if namespace == NAMESPACE and sid and self._server.manager.is_connected(sid, NAMESPACE):
+            self._strangers.pop(connection, None)
+            self._welcome(sid)
+
+    def _mind(self, whom: dict[str, float], connection: str, seconds: float) -> None:
+        with self._lock:
+            whom[connection] = time.monotonic() + seconds
+            if not self._watching:
+                self._watching = True
+                spawn(self._watch)
+
+    def _watch(self) -> None:
+        while self._goes_on():
+            time.sleep(BEAT)
+            late = time.monotonic()
+            for connection in [one for one, due in list(self._strangers.items()) if due <= late]:
+                self.hang_up(connection)
+            for connection in [one for one, due in list(self._leaving.items()) if due <= late]:
+                self._cut(connection)
+
+    def _goes_on(self) -> bool:
+        with self._lock:
+            self._watching = bool(self._strangers or self._leaving)
+            return self._watching
+
+    def _cut(self, connection: str) -> None:
+        """End a connection that was closed and is still there, because its client does not read."""
+        self._leaving.pop(connection, None)
+        engine_socket = self._engine.sockets.get(connection)
+        if engine_socket is not None and engine_socket.queue.connection is not None:
+            cut(engine_socket.queue.connection)
