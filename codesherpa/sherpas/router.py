@@ -279,7 +279,8 @@ def _conversation(sense: Sense, asked: str) -> list[tuple[str, float, str]]:
     if sense.here:
         score = 1.8 if length <= 3 else 0.4
     elif length <= 8 and rules.ON_AND_ON.search(line):
-        score = near + sense.follows + 1.0 + (0.9 if " REF " in line else 0)
+        begins = line.startswith(" . AND WHAT ") and agent == EXPLAIN
+        score = near + sense.follows + 1.0 + (0.9 if " REF " in line or begins else 0)
     elif " EXPLAIN " in line and not rules.WHOLE.search(line) and length <= 5:
         score = near + sense.follows + 1.0
     else:

@@ -312,6 +312,10 @@ REWRITES = tuple(
     for pattern, instead in (
         # Idioms.
         (r"(?:pull|merge|MERGE) request", "PR"),
+        (r"git PR", "git name"),
+        (r"BE (CODE|FILE|PR|PROJECT) WHAT", r"THIS \1 WHAT"),  # Hinglish: "is code me kya galti hai".
+        (r"(?:HOW (?:to|DO i|CAN i|should i) )?LEARN ~4 REF by REF", "TEACH"),
+        (r"(?:corrected|fixed|FIX|IMPROVE|improved) (?:version|CODE)", "FIX THIS"),
         (r"BREAK ~3 down", "EXPLAIN"),
         (r"BREAK", "WRONG"),
         (r"(?:talk|guide|take|lead)(?: i| us)? (?:through|over)|CODE (?:by|dar|दर) CODE", "EXPLAIN"),
