@@ -8,10 +8,9 @@ from typing import Any
 
 from flask import Flask, Request
 from flask.sessions import NullSession, SessionInterface
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 import config as settings
-from codesherpa import errors, observability
+from codesherpa import edge, errors, observability
 from codesherpa.api import DOCUMENT, Id
 from codesherpa.extensions import api, cors, db, jwt, migrate, socketio
 
@@ -38,11 +37,12 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.config.from_mapping(config if config is not None else settings.from_environment())
     register_secret(app)
     register_extensions(app)
-    register_edge(app)
+    register_guards(app)
     register_blueprints(app)
     register_sockets(app)
     register_integrations(app)
     register_commands(app)
+    edge.init_app(app)  # Around all of it, the sockets too.
     return app
 
 
@@ -61,20 +61,18 @@ def register_extensions(app: Flask) -> None:
     api.init_app(app)
     cors.init_app(
         app,
-        origins=app.config["CORS_ORIGINS"],
+        origins=edge.spellings(app.config["CORS_ORIGINS"]),
         always_send=False,  # Who sends no Origin asks for none of this.
         expose_headers=["X-Request-ID", "Retry-After"],
         max_age=600,
     )
 
 
-def register_edge(app: Flask) -> None:
-    """What stands around every request: who calls, its id, its token, and what goes wrong with it."""
+def register_guards(app: Flask) -> None:
+    """What stands before every view: the request's id, its token, its limits, and what goes wrong with it."""
     from codesherpa import limits
     from codesherpa.auth import tokens
 
-    if hops := app.config["TRUSTED_PROXIES"]:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     observability.init_app(app)
     app.before_request(tokens.guard)
     limits.init_app(app)  # After the guard, which finds out who is to be counted.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
@@ -111,22 +110,6 @@ class Email(Text):
         if "." not in found.domain:
             raise ValidationError("Not a valid email address.")
         return found.normalized
-
-
-PASSWORD = {"format": "password", "minLength": 8, "description": "8 to 72 bytes of UTF-8"}
-
-
-class NewPassword(Text):
-    """A password to be: 8 to 72 bytes of UTF-8 in NFC, as bcrypt reads them; never cut, never trimmed."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(most=72, load_only=True, metadata=PASSWORD, **kwargs)
-
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
-        text = unicodedata.normalize("NFC", super()._deserialize(value, attr, data, **kwargs))
-        if not 8 <= len(text.encode()) <= 72:
-            raise ValidationError("Must have 8 to 72 bytes.")
-        return text
 
 
 class Timestamp(fields.Field[datetime]):

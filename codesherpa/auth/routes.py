@@ -5,6 +5,7 @@ from typing import Any
 from flask import g, request
 from flask_jwt_extended import current_user, get_jwt
 
+from codesherpa import edge
 from codesherpa.api import ApiBlueprint, public, refreshing
 from codesherpa.auth import schemas, service
 from codesherpa.auth.tokens import Tokens
@@ -35,7 +36,7 @@ def register(registration: dict[str, Any]) -> User:
 @blueprint.response(200, schemas.SignIn, message="You are signed in.")
 def login(credentials: dict[str, Any]) -> Tokens:
     """Begin a session."""
-    return service.login(**credentials, user_agent=request.user_agent.string, ip=request.remote_addr or "")
+    return service.login(**credentials, user_agent=request.user_agent.string, ip=edge.address())
 
 
 @blueprint.post("/refresh")

@@ -3,8 +3,8 @@
 from flask import g
 from marshmallow import Schema, fields
 
-from codesherpa.schema import Email, Id, NewPassword, Text, Timestamp
-from codesherpa.user.schemas import User
+from codesherpa.schema import Email, Id, Text, Timestamp
+from codesherpa.user.schemas import NewPassword, User
 
 
 class Registration(Schema):

@@ -11,7 +11,7 @@ from codesherpa.auth import tokens
 from codesherpa.auth.models import AuthSession
 from codesherpa.auth.tokens import Tokens
 from codesherpa.database import now
-from codesherpa.errors import Conflict, InvalidCredentials, NotFound, TokenRevoked
+from codesherpa.errors import Conflict, InvalidCredentials, NotFound, TokenRevoked, ValidationError
 from codesherpa.extensions import db
 from codesherpa.user import audit, passwords
 from codesherpa.user import service as users
@@ -26,8 +26,9 @@ def login(email: str, password: str, user_agent: str, ip: str) -> Tokens:
     user = users.find(email)
     db.session.commit()  # Hashing takes long; nothing waits inside a transaction.
     fits = passwords.matches(password, user.password_hash if user else None)
-    if not fits or user is None or not user.is_active:
-        note_failure(user)
+    if not fits or user is None or not holds(user):
+        audit.record(user.id if user else None, "sign_in_failed")  # For nobody too, so that it takes as long.
+        db.session.commit()
         raise InvalidCredentials
     session = AuthSession(
         user=user,
@@ -42,10 +43,13 @@ def login(email: str, password: str, user_agent: str, ip: str) -> Tokens:
     return tokens.issue(session)
 
 
-def note_failure(user: User | None) -> None:
-    if user is not None:
-        audit.record(user.id, "sign_in_failed")
-        db.session.commit()
+def holds(user: User) -> bool:
+    """Tell whether a password that fitted still does, and keep it so until the transaction ends.
+
+    While it was being checked the user may have changed it, or have been deactivated.
+    """
+    same = select(User.id).where(User.id == user.id, User.password_hash == user.password_hash, User.is_active)
+    return db.session.scalar(same.with_for_update()) is not None
 
 
 def refresh(session: AuthSession, jti: str) -> Tokens:
@@ -73,6 +77,7 @@ def refresh(session: AuthSession, jti: str) -> Tokens:
     if current is None or current.ended_at:
         raise TokenRevoked
     if current.previous_jti != jti or current.rotated_at is None or moment - current.rotated_at > GRACE:
+        audit.record(current.user_id, "refresh_token_reused")
         end(current)
         raise TokenRevoked
     return tokens.issue(current)
@@ -98,7 +103,11 @@ def change_password(session: AuthSession, current_password: str, new_password: s
     """Change a user's password and end every other session of it. Raises ValidationError."""
     user = session.user
     users.check_password(user, "current_password", current_password)
-    user.password_hash = passwords.hash(new_password)
+    hashed = passwords.hash(new_password)
+    unchanged = update(User).where(User.id == user.id, User.password_hash == user.password_hash)
+    if not db.session.execute(unchanged.values(password_hash=hashed)).rowcount:  # type: ignore[attr-defined]
+        db.session.rollback()
+        raise ValidationError({"current_password": ["It has been changed in the meantime."]})
     audit.record(user.id, "password_changed")
     end(*(one for one in sessions(user) if one.id != session.id))
 

@@ -12,6 +12,7 @@ from flask import Flask, request
 from flask_socketio import ConnectionRefusedError, Namespace, SocketIO
 from marshmallow import Schema
 
+from codesherpa import edge
 from codesherpa.api import envelope, refusal
 from codesherpa.auth import tokens
 from codesherpa.chat import audience, rooms, schemas, service
@@ -165,7 +166,6 @@ class Events(Namespace):
 
 def init_app(app: Flask, server: SocketIO) -> None:
     """Bind an application's Socket.IO server, with a namespace of its own."""
-    allowed = app.config["CORS_ORIGINS"]
     # A second application in one process starts afresh, and must not hear the first one's events.
     server.server_options.clear()
     server.namespace_handlers.clear()
@@ -173,7 +173,7 @@ def init_app(app: Flask, server: SocketIO) -> None:
         app,
         async_mode=app.config["ASYNC_MODE"] or "threading",
         async_handlers=False,  # One socket's events keep their order, and cannot become thousands of threads.
-        cors_allowed_origins=lambda origin, environ: origin in allowed or "*" in allowed or is_own(origin, environ),
+        cors_allowed_origins=edge.allows(app.config["CORS_ORIGINS"]),
         max_http_buffer_size=app.config["MAX_CONTENT_LENGTH"],
         client_manager=Members(),
         manage_session=False,
@@ -184,11 +184,6 @@ def init_app(app: Flask, server: SocketIO) -> None:
     server.on_namespace(events)
     events.wire = app.extensions["wire"] = Wire(server, events.welcome)
     remember_acknowledgements(server)
-
-
-def is_own(origin: str, environ: dict[str, Any]) -> bool:
-    """Tell whether an origin is this server's own, whose pages may always call."""
-    return origin == f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST', '')}"
 
 
 def remember_acknowledgements(server: SocketIO) -> None:

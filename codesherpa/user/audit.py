@@ -1,36 +1,43 @@
-"""What happened to an account: who signed in, from where, and what was changed."""
+"""What happened to an account: who signed in, from where, and what was changed; in the database and in the log."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from flask import has_request_context, request
+import structlog
 from sqlalchemy import ForeignKey, String, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from codesherpa.database import Key, Time, now
+from codesherpa.edge import address
 from codesherpa.extensions import Model, db
 from codesherpa.observability import request_id
 from codesherpa.user.models import User
 
+log = structlog.get_logger(__name__)
+
 
 class AuditEvent(Model):
-    """One thing that happened, and the request or command that did it."""
+    """One thing that happened, and the request or command that did it; a command has no address.
+
+    A sign-in that failed for an address without an account happened to nobody.
+    """
 
     __tablename__ = "audit_events"
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
-    user_id: Mapped[int] = mapped_column(Key, ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    user_id: Mapped[int | None] = mapped_column(Key, ForeignKey("users.id", ondelete="CASCADE"), index=True)
     action: Mapped[str] = mapped_column(String(40))
     ip: Mapped[str] = mapped_column(String(45), default="")
     request_id: Mapped[str] = mapped_column(String(64), default="")
     created_at: Mapped[datetime] = mapped_column(Time, default=now)
 
 
-def record(user_id: int, action: str) -> None:
-    """Note what happens to an account, in the transaction that does it."""
-    ip = (request.remote_addr or "") if has_request_context() else ""
-    db.session.add(AuditEvent(user_id=user_id, action=action, ip=ip[:45], request_id=request_id()))
+def record(user_id: int | None, action: str) -> None:
+    """Note what happens to an account, in the transaction that does it; in a request, a socket's event or a command."""
+    ip, doing = address(), request_id()
+    db.session.add(AuditEvent(user_id=user_id, action=action, ip=ip, request_id=doing))
+    log.info("audit", action=action, user_id=user_id, ip=ip, request_id=doing)
 
 
 def trail(user: User, limit: int) -> list[AuditEvent]:

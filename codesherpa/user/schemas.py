@@ -1,10 +1,32 @@
 """The user as it is sent and received."""
 
-from marshmallow import Schema, fields, validate
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, validate
 
 from codesherpa.schema import Email, Id, Text, Timestamp
+from codesherpa.user import passwords
 
 LANGUAGES = ("en", "hi", "hinglish")
+PASSWORD = {"format": "password", "minLength": 8, "maxLength": 72, "description": "8 to 72 bytes of UTF-8, not common"}
+
+
+class NewPassword(Text):
+    """A password to be: 8 to 72 bytes of UTF-8 in NFC, as bcrypt reads them; never cut, never trimmed, not common."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        # A letter with its accents may be several characters before NFC makes it one.
+        super().__init__(most=4 * passwords.MOST, load_only=True, metadata=PASSWORD, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        text = unicodedata.normalize("NFC", super()._deserialize(value, attr, data, **kwargs))
+        if not passwords.LEAST <= len(text.encode()) <= passwords.MOST:
+            raise ValidationError(f"Must have {passwords.LEAST} to {passwords.MOST} bytes.")
+        if passwords.is_common(text):
+            raise ValidationError("This password is one of the most common. Choose another.")
+        return text
 
 
 class User(Schema):

@@ -1,0 +1,104 @@
+"""The edge: what every answer carries, which origins may call, and who is at the other end of a request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from ipaddress import IPv6Address, ip_address
+from typing import Any
+
+from flask import Flask, has_request_context, request
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from codesherpa.bodies import Deadline
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+
+# What an answer says unless the view has said otherwise: no page of another site may frame, sniff, keep or read it.
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+ONLY_HTTPS = "max-age=31536000; includeSubDomains"
+
+
+class SecurityHeaders:
+    """Puts the headers on every answer, the sockets' handshakes and polls included, which Flask never sees."""
+
+    def __init__(self, app: Callable[..., Any], *, production: bool) -> None:
+        self.app, self.production = app, production
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Any:
+        wanted = HEADERS
+        if self.production and environ["wsgi.url_scheme"] == "https":
+            wanted = HEADERS | {"Strict-Transport-Security": ONLY_HTTPS}
+
+        def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            present = {name.lower() for name, _ in headers}
+            missing = [(name, value) for name, value in wanted.items() if name.lower() not in present]
+            return start_response(status, headers + missing, *rest)
+
+        return self.app(environ, start)
+
+
+def init_app(app: Flask) -> None:
+    """Stand around all that answers; last, so that the sockets stand inside too."""
+    wsgi = Deadline(SecurityHeaders(app.wsgi_app, production=app.config["APP_ENV"] == "production"))
+    hops = app.config["TRUSTED_PROXIES"]
+    # The proxies pass Host on as it came, so nobody else's word on it is needed.
+    app.wsgi_app = ProxyFix(wsgi, x_for=hops, x_proto=hops, x_host=0) if hops else wsgi  # type: ignore[method-assign]
+
+
+def spellings(origins: Iterable[str]) -> list[str] | list[re.Pattern[str]]:
+    """Return origins as patterns that match them to the letter, whatever their case; `*` stays what it is.
+
+    Flask-CORS would take the brackets of http://[::1]:3000 for a pattern of its own.
+    """
+    listed = list(origins)
+    return ["*"] if "*" in listed else [re.compile(rf"{re.escape(one)}\Z", re.IGNORECASE) for one in listed]
+
+
+def allows(origins: Iterable[str]) -> Callable[[str | None, Environ], bool]:
+    """Return what tells whether an origin may open a socket, by the list that CORS goes by; None is no browser's."""
+    listed = spellings(origins)
+
+    def allow(origin: str | None, environ: Environ) -> bool:
+        if origin is None or is_own(origin, environ):
+            return True
+        return any(one == "*" if isinstance(one, str) else one.match(origin) is not None for one in listed)
+
+    return allow
+
+
+def is_own(origin: str, environ: Environ) -> bool:
+    """Tell whether an origin is this server's own, whose pages may always call."""
+    return origin == f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST', '')}"
+
+
+def address() -> str:
+    """Return who is at the other end, as far as the trusted proxies say; empty outside of a request.
+
+    A proxy that is trusted and does not exist leaves what the client wrote, so what is no address is none.
+    """
+    told = (request.remote_addr or "") if has_request_context() else ""
+    try:
+        return str(ip_address(told.partition("%")[0]))
+    except ValueError:
+        return ""
+
+
+def network() -> str:
+    """Return the network that counts as one caller: the address, of IPv6 the /64 that one household has."""
+    here = address()
+    if ":" not in here:
+        return here
+    there = IPv6Address(here)
+    mapped = there.ipv4_mapped
+    return str(mapped) if mapped else f"{IPv6Address(int(there) >> 64 << 64)}/64"
