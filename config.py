@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,6 +18,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 ROOT = Path(__file__).parent
+SANE_HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")  # No user, no wildcard.
 
 
 class SettingError(ValueError):
@@ -63,7 +66,8 @@ def origins(text: str) -> list[str]:
     for origin in found:
         parts = urlsplit(origin)
         whole_origin = f"{parts.scheme}://{parts.netloc}"
-        if origin != "*" and (parts.scheme not in ("http", "https") or origin != whole_origin):
+        sane = parts.scheme in ("http", "https") and SANE_HOST.fullmatch(parts.netloc)
+        if origin != "*" and (not sane or origin != whole_origin):
             raise ValueError(f"must hold origins such as https://app.example.com, not {origin!r}")
     return found
 
@@ -110,6 +114,9 @@ def pairs(text: str) -> dict[str, str]:
         found[name] = value
     return found
 
+
+# What stands in examples and tutorials where a key should be.
+PLACEHOLDERS = ("change", "your-secret", "your_secret", "example", "insecure", "placeholder")
 
 SETTINGS = (
     Setting("APP_ENV", "development", one_of("development", "production"), "production refuses weak settings"),
@@ -168,9 +175,35 @@ def load(environ: Mapping[str, str]) -> dict[str, Any]:
     Raises SettingError, one line that names the setting, for a value that cannot be right.
     """
     settings = {setting.name: read(setting, environ) for setting in SETTINGS}
-    if settings["APP_ENV"] == "production" and len(settings["SECRET_KEY"].encode()) < 32:
-        raise SettingError("SECRET_KEY must have 32 bytes or more in production: set it to `openssl rand -hex 32`")
+    if settings["APP_ENV"] == "production":
+        fit_for_production(settings, environ)
     return settings | for_libraries(settings)
+
+
+def fit_for_production(settings: Mapping[str, Any], environ: Mapping[str, str]) -> None:
+    """Raise SettingError for what is good enough to develop with and no more."""
+    key = settings["SECRET_KEY"]
+    if len(key.encode()) < 32:
+        raise SettingError("SECRET_KEY must have 32 bytes or more in production: set it to `openssl rand -hex 32`")
+    if len(set(key)) < 8 or any(word in key.casefold() for word in PLACEHOLDERS):
+        raise SettingError("SECRET_KEY must not be guessable in production: set it to `openssl rand -hex 32`")
+    if "*" in settings["CORS_ORIGINS"]:
+        raise SettingError("CORS_ORIGINS must not be * in production: list the origins of your front ends")
+    if environ.get("FLASK_DEBUG", "").strip().casefold() not in ("", "0", "false", "no"):
+        raise SettingError("FLASK_DEBUG must not be on in production: its debugger runs whatever it is sent; unset it")
+    if settings["BCRYPT_ROUNDS"] < 10:
+        raise SettingError("BCRYPT_ROUNDS must be 10 or more in production: unset it, the default is 12")
+    workers = environ.get("WEB_CONCURRENCY", "").strip()
+    if workers.isdigit() and int(workers) > 1:
+        fit_for_several(settings, workers)
+
+
+def fit_for_several(settings: Mapping[str, Any], workers: str) -> None:
+    """Raise SettingError where several workers would share what only one can have."""
+    if settings["DATABASE_URL"].startswith("sqlite"):
+        raise SettingError(f"DATABASE_URL must be postgresql:// for {workers} workers: SQLite is for one")
+    if not settings["REDIS_URL"]:
+        raise SettingError(f"REDIS_URL must be set for {workers} workers: they share limits and events by it")
 
 
 def read(setting: Setting, environ: Mapping[str, str]) -> Any:
@@ -195,7 +228,9 @@ def for_libraries(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The same settings under the names that the libraries read."""
     return {
         "SQLALCHEMY_DATABASE_URI": settings["DATABASE_URL"],
-        "SQLALCHEMY_ENGINE_OPTIONS": POSTGRESQL if settings["DATABASE_URL"].startswith("postgresql") else {},
+        # An error's text must not carry what users wrote.
+        "SQLALCHEMY_ENGINE_OPTIONS": {"hide_parameters": True}
+        | (POSTGRESQL if settings["DATABASE_URL"].startswith("postgresql") else {}),
         "MAX_CONTENT_LENGTH": 1024 * 1024,
         "JWT_ALGORITHM": "HS256",
         "JWT_DECODE_ALGORITHMS": ["HS256"],
@@ -218,6 +253,14 @@ def from_environment() -> dict[str, Any]:
         if name.startswith("AWS_"):
             os.environ.setdefault(name, value)
     return load(dotenv | dict(os.environ))
+
+
+def check() -> None:
+    """Exit with one line for settings that cannot be right."""
+    try:
+        from_environment()
+    except SettingError as error:
+        sys.exit(f"codesherpa: {error}")
 
 
 def kept_secret(folder: Path) -> str:

@@ -2,6 +2,8 @@
 
 import logging
 import os
+import subprocess
+import sys
 import warnings
 
 from dotenv import dotenv_values
@@ -29,6 +31,19 @@ keepalive = 75
 accesslog = None  # The application logs requests itself, with their ids.
 errorlog = "-"
 loglevel = "warning"
+
+
+def on_starting(server):
+    """Refuse to start with settings that cannot be right, in one line, before a worker tries again and again.
+
+    Another process looks, since what is imported here could not be made green in the worker any more.
+    """
+    if server.cfg.workers > 1:
+        os.environ["WEB_CONCURRENCY"] = str(server.cfg.workers)
+    look = [sys.executable, "-c", "import config; config.check()"]
+    found = subprocess.run(look, capture_output=True, text=True)  # noqa: S603 (the line above)
+    if found.returncode:
+        sys.exit(found.stderr.strip())
 
 
 def post_worker_init(worker):

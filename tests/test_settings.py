@@ -43,6 +43,9 @@ def test_every_setting_of_the_contract_is_there() -> None:
         ("BCRYPT_ROUNDS", "3"),
         ("CORS_ORIGINS", "localhost:3000"),
         ("CORS_ORIGINS", "https://app.example.com/"),
+        ("CORS_ORIGINS", "https://*.example.com"),
+        ("CORS_ORIGINS", "https://me@app.example.com"),
+        ("CORS_ORIGINS", "null"),
         ("LOG_LEVEL", "loud"),
         ("RATE_LIMIT_AUTH", "many"),
         ("RATE_LIMIT_AUTH", "0/minute"),
@@ -59,10 +62,54 @@ def test_a_value_that_cannot_be_right_is_refused_in_one_line_that_names_the_sett
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize("key", ["", "short", "x" * 31])
+@pytest.mark.parametrize("key", ["", "short", "x" * 31, "0123" * 16, "change-me-change-me-change-me-change-me"])
 def test_production_refuses_a_weak_key(key: str) -> None:
     with pytest.raises(SettingError, match=r"^SECRET_KEY "):
         load({"APP_ENV": "production", "SECRET_KEY": key})
+
+
+FIT = {"APP_ENV": "production", "SECRET_KEY": "0123456789abcdef0123456789abcdef"}
+
+
+def test_production_starts_with_a_key_alone() -> None:
+    assert load(FIT)["APP_ENV"] == "production"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"CORS_ORIGINS": "*"}, "CORS_ORIGINS"),
+        ({"CORS_ORIGINS": "https://app.example.com,*"}, "CORS_ORIGINS"),
+        ({"FLASK_DEBUG": "1"}, "FLASK_DEBUG"),
+        ({"FLASK_DEBUG": "true"}, "FLASK_DEBUG"),
+        ({"BCRYPT_ROUNDS": "9"}, "BCRYPT_ROUNDS"),
+        ({"WEB_CONCURRENCY": "2"}, "DATABASE_URL"),
+        ({"WEB_CONCURRENCY": "2", "REDIS_URL": "redis://cache"}, "DATABASE_URL"),
+        ({"WEB_CONCURRENCY": "2", "DATABASE_URL": "postgresql://db/x"}, "REDIS_URL"),
+    ],
+)
+def test_production_refuses_what_is_only_good_to_develop_with(wrong: dict[str, str], named: str) -> None:
+    with pytest.raises(SettingError) as refused:
+        load(FIT | wrong)
+
+    assert str(refused.value).startswith(f"{named} must ")
+    assert "\n" not in str(refused.value)
+    assert load(wrong)["APP_ENV"] == "development"
+
+
+@pytest.mark.parametrize("off", ["", "0", "false"])
+def test_production_starts_where_debug_is_off_by_name(off: str) -> None:
+    assert load(FIT | {"FLASK_DEBUG": off, "WEB_CONCURRENCY": "1"})
+
+
+def test_gunicorn_refuses_several_workers_on_sqlite_in_production() -> None:
+    environ = {"PATH": "/usr/bin:/bin", "PORT": "0", **FIT}
+    command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "-w", "2", "wsgi:app"]
+
+    ended = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60)
+
+    assert ended.returncode != 0
+    assert ended.stderr == "codesherpa: DATABASE_URL must be postgresql:// for 2 workers: SQLite is for one\n"
 
 
 def test_the_server_does_not_start_with_a_wrong_setting() -> None:
