@@ -12,6 +12,8 @@ import structlog
 from flask import Flask, Response, g, has_app_context, request
 from prometheus_client import Histogram
 
+from codesherpa import loglines
+
 SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 log = structlog.get_logger("codesherpa.request")
@@ -72,10 +74,14 @@ def configure_logs(level: str, form: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, loglines.clean, renderer],
         )
     )
-    logging.basicConfig(level=level, handlers=[handler], force=True)
+    # Libraries tell in DEBUG what they were sent, and botocore with what it was signed; only our own lines may be that.
+    floor = max(logging.INFO, logging.getLevelNamesMapping()[level])
+    logging.basicConfig(level=floor, handlers=[handler], force=True)
+    logging.getLogger("codesherpa").setLevel(level)
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

@@ -1,0 +1,51 @@
+"""What may stand in a line of the log: one line an event, no secret, nothing that moves a terminal's cursor."""
+
+from __future__ import annotations
+
+import re
+
+from structlog.typing import EventDict
+
+# Tokens, hashes of passwords, keys of AWS and GitHub, and what a header or a URL carries of such.
+SECRETS = re.compile(
+    r"eyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?"
+    r"|\$2[aby]\$\d\d\$[./A-Za-z0-9]{22,53}"
+    r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"
+    r"|\b(?:gh[pousr]_|github_pat_)\w{20,}"
+    r"|(?i:\b(?:bearer|basic)\s+)[\w.~+/=-]{8,}"
+    r"|(?<=://)[^\s/@]+:[^\s/@]+(?=@)"
+)
+# PostgreSQL tells the row that it refuses.
+ROWS = re.compile(r"^(DETAIL:|CONTEXT:).*$", re.MULTILINE)
+# Control characters, and those that turn the direction of what follows or end a line in some viewers.
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+INDENT = "    "
+
+
+def clean(_logger: object, _level: str, line: EventDict) -> EventDict:
+    """Take secrets out of a line and write what cannot be printed as its escape; a traceback is set in."""
+    return {name: indented(value) if name == "exception" else cleaned(value) for name, value in line.items()}
+
+
+def cleaned(value: object) -> object:
+    if isinstance(value, str):
+        return printable(withheld(value))
+    if isinstance(value, dict):
+        return {name: cleaned(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [cleaned(inner) for inner in value]
+    return value if value is None or isinstance(value, bool | int | float) else printable(withheld(str(value)))
+
+
+def indented(value: object) -> str:
+    """Return a traceback so that none of its lines can be taken for one of the log."""
+    lines = ROWS.sub(r"\1 [withheld]", withheld(str(value))).split("\n")
+    return "\n".join(f"{INDENT}{printable(line)}" for line in lines)
+
+
+def withheld(text: str) -> str:
+    return SECRETS.sub("[withheld]", text)
+
+
+def printable(text: str) -> str:
+    return UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode(), text)
