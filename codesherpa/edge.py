@@ -95,10 +95,13 @@ def address() -> str:
 
 
 def network() -> str:
-    """Return the network that counts as one caller: the address, of IPv6 the /64 that one household has."""
-    here = address()
-    if ":" not in here:
-        return here
-    there = IPv6Address(here)
-    mapped = there.ipv4_mapped
-    return str(mapped) if mapped else f"{IPv6Address(int(there) >> 64 << 64)}/64"
+    """Return the network of who is at the other end, which counts as one caller."""
+    return network_of(address())
+
+
+def network_of(address: str) -> str:
+    """Return an address itself, of IPv6 the /64 that one household has."""
+    if ":" not in address:
+        return address
+    there = IPv6Address(address)
+    return str(there.ipv4_mapped or f"{IPv6Address(int(there) >> 64 << 64)}/64")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from functools import cache, wraps
+from functools import cache, partial, wraps
 from typing import Any
 
 import structlog
@@ -14,7 +14,10 @@ from limits import RateLimitItem, parse
 from limits.errors import StorageError
 from limits.storage import MemoryStorage, storage_from_string
 from limits.strategies import FixedWindowRateLimiter
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
+from codesherpa import edge
 from codesherpa.api import View, answering
 from codesherpa.errors import RateLimited
 
@@ -38,20 +41,31 @@ class Counter:
         """Count one; return 0 where it is free, else in how many seconds the next one is."""
         if self.shared is None:
             return counted(self.alone, rate, *who)
-        if time.monotonic() >= self.away_until:
+        now = time.monotonic()
+        if now >= self.away_until:
+            if self.away_until > -math.inf:
+                self.away_until = now + PAUSE  # One asks whether it is back; nobody else waits for the answer.
             try:
-                return counted(self.shared, rate, *who)
+                wait = counted(self.shared, rate, *who)
             except StorageError:
                 self.away_until = time.monotonic() + PAUSE
                 log.warning("the store of the rate limits does not answer", exc_info=True)
+            else:
+                self.away_until = -math.inf
+                return wait
         return counted(self.alone, half(rate), *who)
 
 
 def store(redis_url: str) -> Any:
-    """Return the store at a Redis; one that hangs holds a request up for a second, not for ever."""
+    """Return the store at a Redis; one that hangs holds a request up for half a second, and is not asked again."""
     url = redis_url.replace("unix://", "redis+unix://", 1) if redis_url.startswith("unix://") else redis_url
     return storage_from_string(
-        url, wrap_exceptions=True, key_prefix="codesherpa", socket_connect_timeout=1, socket_timeout=1
+        url,
+        wrap_exceptions=True,
+        key_prefix="codesherpa",
+        socket_connect_timeout=0.5,
+        socket_timeout=0.5,
+        retry=Retry(NoBackoff(), 0),  # type: ignore[arg-type]  # redis-py would try thrice more, seconds apart.
     )
 
 
@@ -96,16 +110,17 @@ def count_message(user_id: int) -> None:
 
 
 def address() -> str:
-    return request.remote_addr or "nowhere"
+    return edge.network() or "nowhere"
 
 
-def account() -> str:
-    """Name the account that a sign-in is for."""
+def account(knows: Callable[[str, str], bool]) -> str:
+    """Name the account that a sign-in is for; where it knows the network, apart from what strangers do."""
     body = request.get_json(silent=True)
     email = body.get("email") if isinstance(body, dict) else None
     if not isinstance(email, str):
         return f"address:{address()}"
-    return f"account:{email.strip().casefold()[:300]}".encode(errors="replace").decode()  # Half a surrogate is no key.
+    email = email.strip().casefold()[:300].encode(errors="replace").decode()  # Half a surrogate is no key.
+    return f"account:{email} at:{address()}" if knows(email, address()) else f"account:{email}"
 
 
 def by_address(setting: str) -> Callable[[View], View]:
@@ -113,9 +128,13 @@ def by_address(setting: str) -> Callable[[View], View]:
     return limited(setting, address)
 
 
-def by_account(setting: str) -> Callable[[View], View]:
-    """Limit a view by the account that it names, at the rate of a setting."""
-    return limited(setting, account)
+def by_account(setting: str, knows: Callable[[str, str], bool]) -> Callable[[View], View]:
+    """Limit a view by the account that it names, at the rate of a setting.
+
+    `knows` tells whether the account has been signed in to from a network before: its owner is not locked out
+    by what strangers try elsewhere, and strangers share one rate however many they are.
+    """
+    return limited(setting, partial(account, knows))
 
 
 def limited(setting: str, who: Callable[[], str]) -> Callable[[View], View]:

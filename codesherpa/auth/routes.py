@@ -31,7 +31,7 @@ def register(registration: dict[str, Any]) -> User:
 @blueprint.post("/login")
 @public
 @by_address("RATE_LIMIT_AUTH")
-@by_account("RATE_LIMIT_LOGIN")
+@by_account("RATE_LIMIT_LOGIN", service.knows)
 @blueprint.arguments(schemas.Credentials)
 @blueprint.response(200, schemas.SignIn, message="You are signed in.")
 def login(credentials: dict[str, Any]) -> Tokens:

@@ -7,18 +7,21 @@ from datetime import timedelta
 from flask import current_app
 from sqlalchemy import select, update
 
+from codesherpa import edge
 from codesherpa.auth import tokens
 from codesherpa.auth.models import AuthSession
 from codesherpa.auth.tokens import Tokens
-from codesherpa.database import now
+from codesherpa.database import now, reading
 from codesherpa.errors import Conflict, InvalidCredentials, NotFound, TokenRevoked, ValidationError
 from codesherpa.extensions import db
 from codesherpa.user import audit, passwords
 from codesherpa.user import service as users
+from codesherpa.user.audit import AuditEvent
 from codesherpa.user.models import User
 
 # Two tabs may refresh at once, and an answer may be lost: a spent token still gives its successor for so long.
 GRACE = timedelta(seconds=10)
+MEMORY = timedelta(days=90)  # How long a network that signed in is known.
 
 
 def login(email: str, password: str, user_agent: str, ip: str) -> Tokens:
@@ -41,6 +44,16 @@ def login(email: str, password: str, user_agent: str, ip: str) -> Tokens:
     audit.record(user.id, "signed_in")
     db.session.commit()
     return tokens.issue(session)
+
+
+def knows(email: str, network: str) -> bool:
+    """Tell whether an account was made or signed in to from a network within the last 90 days."""
+    mine = select(AuditEvent.ip).join(User, User.id == AuditEvent.user_id).where(User.email_key == email).distinct()
+    came_in = mine.where(AuditEvent.action.in_(("registered", "signed_in")), AuditEvent.created_at > now() - MEMORY)
+    with reading():
+        addresses = db.session.scalars(came_in).all()
+        db.session.commit()
+    return network in map(edge.network_of, addresses)
 
 
 def holds(user: User) -> bool:
