@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +16,7 @@ from sqlalchemy import bindparam, select
 
 from codesherpa.api import ApiBlueprint, answering
 from codesherpa.auth.models import AuthSession
-from codesherpa.database import now, reading
+from codesherpa.database import LARGEST_KEY, now, reading
 from codesherpa.errors import AccountDisabled, TokenRevoked, Unauthorized, kind_of
 from codesherpa.extensions import db, jwt
 from codesherpa.user.models import User
@@ -24,6 +25,15 @@ from codesherpa.user.models import User
 READS = ("GET", "HEAD")
 # With its user, in one query; made once, since every signed-in request asks it.
 SESSION = select(AuthSession).where(AuthSession.id == bindparam("id"))
+
+
+# Three parts in the one spelling that base64url has for them; PyJWT would take `=` at the end as well. The last
+# letter of 32 bytes carries four bits, so only sixteen letters can stand there.
+SPELLING = re.compile(r"(?:[A-Za-z0-9_-]{1,900}\.){2}[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
+HEADER = {"alg": "HS256", "typ": "JWT"}
+CLAIMS: dict[str, type] = {"sub": str, "jti": str, "iss": str, "aud": str, "type": str, "sid": int} | dict.fromkeys(
+    ("iat", "nbf", "exp"), int
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +79,9 @@ def guard() -> None:
     if wanted is None or request.method == "OPTIONS":
         return
     g.reading = request.method in READS
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme != "Bearer" or not SPELLING.fullmatch(token):
+        raise Unauthorized
     try:
         verify_jwt_in_request(refresh=wanted == "refresh")
     except (JWTExtendedException, PyJWTError) as fault:
@@ -80,6 +93,8 @@ def identify(token: str) -> tuple[AuthSession, datetime]:
 
     Raises Unauthorized, TokenExpired, TokenRevoked or AccountDisabled.
     """
+    if not SPELLING.fullmatch(token):
+        raise Unauthorized
     try:
         claims = decode_token(token)
     except (JWTExtendedException, PyJWTError) as fault:
@@ -87,6 +102,19 @@ def identify(token: str) -> tuple[AuthSession, datetime]:
     if claims["type"] != "access":
         raise Unauthorized
     return session_of(claims), datetime.fromtimestamp(claims["exp"], now().tzinfo)
+
+
+@jwt.decode_key_loader
+def key_for(header: dict[str, Any], claims: dict[str, Any]) -> str:
+    """Return the key of a token that has the form of ours, before its seal, times and issuer are checked.
+
+    Raises Unauthorized for any other: PyJWT checks the claims that are there and does not miss those that are not.
+    """
+    ours = header == HEADER and all(type(claims.get(name)) is kind for name, kind in CLAIMS.items())
+    if not ours or claims["type"] not in ("access", "refresh") or not 0 < claims["sid"] <= LARGEST_KEY:
+        raise Unauthorized
+    key: str = current_app.config["JWT_SECRET_KEY"]
+    return key
 
 
 @jwt.user_lookup_loader
