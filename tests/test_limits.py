@@ -129,3 +129,59 @@ def closed_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port: int = free.getsockname()[1]
     return port
+
+
+def sign_in(client: Any, email: str, password: str, address: str) -> int:
+    body = {"email": email, "password": password}
+    status: int = client.post("/api/v1/auth/login", json=body, environ_base={"REMOTE_ADDR": address}).status_code
+    return status
+
+
+def test_strangers_who_guess_share_one_rate_however_many_they_are(make_app: Any) -> None:
+    client = make_app(RATE_LIMIT_LOGIN="5/minute").test_client()
+    Caller(client, "ada@example.com")
+
+    answers = [sign_in(client, "ada@example.com", "a guess", f"203.0.113.{number}") for number in range(8)]
+
+    assert answers == [401] * 5 + [429] * 3
+
+
+def test_strangers_do_not_lock_the_owner_out_of_where_he_signed_in_before(make_app: Any) -> None:
+    client = make_app(RATE_LIMIT_LOGIN="5/minute").test_client()
+    ada = Caller(client, "ada@example.com")
+    for number in range(8):
+        sign_in(client, ada.email, "a guess", f"203.0.113.{number}")
+
+    assert sign_in(client, ada.email, ada.password, "127.0.0.1") == 200
+    assert sign_in(client, ada.email, ada.password, "203.0.113.99") == 429
+
+
+def test_a_network_that_is_known_may_not_guess_more_often_either(make_app: Any) -> None:
+    client = make_app(RATE_LIMIT_LOGIN="5/minute").test_client()
+    ada = Caller(client, "ada@example.com")  # Signs in once.
+
+    assert [sign_in(client, ada.email, "a guess", "127.0.0.1") for _ in range(6)] == [401] * 4 + [429] * 2
+
+
+def test_a_household_of_ipv6_is_one_address(make_app: Any) -> None:
+    client = make_app(RATE_LIMIT_AUTH="2/minute").test_client()
+
+    def register(address: str) -> int:
+        status: int = client.post("/api/v1/auth/register", json={}, environ_base={"REMOTE_ADDR": address}).status_code
+        return status
+
+    assert [register(f"2001:db8:0:1::{number}") for number in range(3)] == [400, 400, 429]
+    assert register("2001:db8:0:2::1") == 400
+    assert [register("::ffff:203.0.113.7"), register("203.0.113.7"), register("203.0.113.7")] == [400, 400, 429]
+
+
+def test_forwarded_addresses_are_counted_as_far_as_the_proxies_are_trusted(make_app: Any) -> None:
+    def refused(hops: str) -> int:
+        client = make_app(RATE_LIMIT_AUTH="2/minute", TRUSTED_PROXIES=hops).test_client()
+        told = [{"X-Forwarded-For": f"198.51.100.{number}, 203.0.113.7"} for number in range(6)]
+        answers = [client.post("/api/v1/auth/register", json={}, headers=headers) for headers in told]
+        return codes(answers).count(429)
+
+    assert refused("0") == 4  # Whatever is claimed, the peer is one.
+    assert refused("1") == 4  # The proxy says that it is one.
+    assert refused("2") == 0  # Two proxies say that these are six.

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import structlog
 from flask import Flask
+from structlog.stdlib import ProcessorFormatter
 
 from codesherpa.observability import configure_logs
 
@@ -116,13 +117,16 @@ def test_a_library_does_not_tell_in_debug_what_it_was_sent(
 
 
 def test_who_failed_to_sign_in_from_where_is_in_the_log_without_what_was_typed(
-    make_app: Callable[..., Flask], capfd: pytest.CaptureFixture[str]
+    make_app: Callable[..., Flask],
 ) -> None:
     client = make_app(LOG_LEVEL="DEBUG", LOG_FORMAT="json").test_client()
+    [handler] = (one for one in logging.root.handlers if isinstance(one.formatter, ProcessorFormatter))
+    written = io.StringIO()
+    handler.setStream(written)  # type: ignore[attr-defined]
 
     client.post("/api/v1/auth/login", json={"email": "typed@example.com", "password": "typed-into-the-wrong-field"})
 
-    told = [json.loads(line) for line in capfd.readouterr().err.splitlines() if line.startswith("{")]
+    told = [json.loads(line) for line in written.getvalue().splitlines()]
     [audit] = [line for line in told if line["event"] == "audit"]
     assert (audit["action"], audit["user_id"], audit["ip"]) == ("sign_in_failed", None, "127.0.0.1")
     assert audit["request_id"]
