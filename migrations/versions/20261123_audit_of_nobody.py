@@ -3,7 +3,7 @@
 A sign-in that fails for an unknown address is kept too.
 
 Revision ID: 5e1c0de5a1f0
-Revises: a03ee5f5a5a5
+Revises: 5b1f0c3a7e42
 Create Date: 2026-11-23 12:30:00
 """
 
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "5e1c0de5a1f0"
-down_revision = "a03ee5f5a5a5"
+down_revision = "5b1f0c3a7e42"
 branch_labels = None
 depends_on = None
 
