@@ -48,6 +48,7 @@ class Tab {
     });
     const emit = sherpa.socket.emitWithAck.bind(sherpa.socket);
     sherpa.socket.emitWithAck = async (event, payload) => {
+      if (event === "resume") note("asked", { who, connection, chat_id: payload.chat_id });
       const answer = await emit(event, payload);
       if (!answer.success) note("refused", { who, event, code: answer.data.code });
       else if (event === "resume") {

@@ -223,10 +223,10 @@ class Run:
             worker.kill()
         else:
             worker.kill_child()
-        self.note("killed", worker=number, how=way, at=at)
         if way != "child":
             worker.start(wait=False)
         worker.await_health()
+        self.note("killed", worker=number, how=way, at=at, until=time.time(), alone=self.plan.workers == 1)
 
     def _without(self, what: str, leave: Callable[[], None], come_back: Callable[[], None], seconds: float) -> None:
         gone = time.time()

@@ -5,13 +5,14 @@ Clients and driver append records, a line of JSON each, to files of their own; `
     sent          who, cmid                       a client is about to send a message
     acknowledged  who, cmid, chat_id              it was told that the message is stored
     delta         who, connection, chat_id, seq, content
-    missed        who, connection, chat_id, after, seq, content, status      the answer to a resume
+    asked         who, connection, chat_id        a resume was sent
+    missed        who, connection, chat_id, after, seq, content, status      its answer
     last          who, connection, chat_id, event, status, response          `response` or `error`
     stopped       who, chat_id, status            a stop was acknowledged
     reloaded      who                             the page was left
     waiting       who, chat_id                    it was never told the end
     fault         text                            something broke in a client
-    killed        worker, how                     the driver killed a worker
+    killed        worker, how, until, alone       the driver killed a worker; another served from `until` on
     away          what, until                     Redis or PostgreSQL was gone from `at` until then
 
 `who` is one page of a client, from load to reload; `connection` counts its connections.
@@ -157,7 +158,8 @@ class Ledger:
         seqs: dict[tuple[str, int, int], list[tuple[int, float]]] = defaultdict(list)
         resumed: dict[tuple[str, int, int], int] = {}
         ended: set[tuple[str, int, int]] = set()
-        for record in self.of("delta", "missed", "last"):
+        unanswered: Counter[tuple[str, int, int]] = Counter()
+        for record in self.of("delta", "asked", "missed", "last"):
             key = (record["who"], record["connection"], record["chat_id"])
             if record["kind"] == "delta":
                 seqs[key].append((record["seq"], record["at"]))
@@ -165,10 +167,15 @@ class Ledger:
                     yield f"late: {key[0]} was shown delta {record['seq']} of chat {key[2]} after its end"
             elif record["kind"] == "missed":
                 resumed[key] = max(resumed.get(key, 0), record["seq"])
+                unanswered[key] -= 1
+            elif record["kind"] == "asked":
+                unanswered[key] += 1
             else:
                 ended.add(key)
         for key, arrived in seqs.items():
-            yield from self._one_by_one(*key, resumed.get(key, 0), arrived)
+            # Deltas may overtake the answer to a resume, and the connection may break before that comes.
+            before = arrived[0][0] - 1 if unanswered[key] > 0 else resumed.get(key, 0)
+            yield from self._one_by_one(*key, before, arrived)
 
     def _one_by_one(
         self, who: str, connection: int, id: int, resumed: int, arrived: list[tuple[int, float]]
@@ -202,8 +209,14 @@ class Ledger:
             due = max((seq for at, seq in shown[chat.id] if at <= death - KEPT_AFTER), default=0)
             if due > len(chat.ends):
                 yield f"lost: delta {due} of chat {chat.id} had been shown a second, {len(chat.ends)} are kept"
-            if last and chat.completed_at and chat.completed_at > death + TOLD_WITHIN and not self._excused(death):
-                yield f"slow: chat {chat.id} was interrupted {chat.completed_at - death:.0f} s after the kill"
+            took = (chat.completed_at or death) - death - self._without_anybody(death, chat.completed_at or death)
+            if last and took > TOLD_WITHIN and not self._excused(death):
+                yield f"slow: chat {chat.id} was interrupted {took:.0f} s after the kill"
+
+    def _without_anybody(self, since: float, until: float) -> float:
+        """Return for how long nobody was there to tell anything, where there is one worker that died again."""
+        alone = [(record["at"], record["until"]) for record in self.of("killed") if record.get("alone")]
+        return sum(max(0.0, min(back, until) - max(gone, since)) for gone, back in alone)
 
 
 def by_kind(violations: Iterable[str]) -> Counter[str]:

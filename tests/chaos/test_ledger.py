@@ -137,6 +137,22 @@ def test_an_interruption_is_told_within_thirty_seconds() -> None:
     assert [v.partition(":")[0] for v in Ledger(broken_off(4.5)).check([late])] == ["slow"]
 
 
+def test_a_sole_worker_that_dies_again_gets_the_time_that_it_was_away() -> None:
+    late = replace(CUT, completed_at=36.0)
+    again = note("killed", 10, how="kill", until=18, alone=True)
+
+    assert Ledger([*broken_off(4.5), again]).check([late]) == []
+    assert Ledger([*broken_off(4.5), again | {"alone": False}]).check([late]) != []
+
+
+def test_deltas_may_come_before_the_answer_to_a_resume() -> None:
+    overtaken = without(6)(story())
+    answered = note("missed", 9, connection=3, after=2, seq=4, content="three four", status="complete")
+
+    assert Ledger([*overtaken[:4], note("asked", 6, connection=2), *overtaken[4:], answered]).check([CHAT]) == []
+    assert Ledger([*overtaken, answered]).check([CHAT]) != []
+
+
 def test_a_gap_while_redis_was_away_is_mended_by_a_resume() -> None:
     gap = [
         note("away", 3.5, what="redis", until=5),
