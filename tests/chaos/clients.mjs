@@ -119,7 +119,8 @@ async function ask(user, number) {
   if (rest) count.posts++;
   const sending = rest ? tab.post(payload) : tab.send(payload);
   if (then < plan.reloads) setTimeout(() => tab.reload(), random() * 400);
-  const chat = await sending;
+  const chat = await within(2 * plan.patience, sending);
+  if (!chat) return note("unanswered", { who: tab.who, cmid });
   note("acknowledged", { who: tab.who, cmid, chat_id: chat.id });
   count.acknowledged++;
   user.conversation = chat.conversation_id;

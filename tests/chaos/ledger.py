@@ -10,6 +10,7 @@ Clients and driver append records, a line of JSON each, to files of their own; `
     last          who, connection, chat_id, event, status, response          `response` or `error`
     stopped       who, chat_id, status            a stop was acknowledged
     reloaded      who                             the page was left
+    unanswered    who, cmid                       it gave up waiting for the acknowledgement
     waiting       who, chat_id                    it was never told the end
     fault         text                            something broke in a client
     killed        worker, how, until, alone       the driver killed a worker; another served from `until` on
@@ -81,6 +82,7 @@ class Ledger:
                 f"waits: {record['who']} was never told the end of chat {record['chat_id']}"
                 for record in self.of("waiting")
             ),
+            *(f"waits: {record['who']} was never answered on {record['cmid']}" for record in self.of("unanswered")),
             *(f"fault: {record['text']}" for record in self.of("fault")),
             *(
                 f"twice: the model was called {count} times for {cmid}"

@@ -73,6 +73,7 @@ def changed(at: int, **values: Any) -> Callable[[list[Record]], list[Record]]:
         (with_(note("stopped", 7.5, status="stopped")), "wrong"),
         (with_(note("delta", 3, chat_id=5, seq=1, content="?")), "lost"),
         (with_(note("waiting", 9)), "waits"),
+        (with_(note("unanswered", 9, cmid="m1")), "waits"),
         (with_(note("fault", 9, text="?")), "fault"),
         (with_(note("last", 3, chat_id=5, event="response", status="complete", response="")), "lost"),
     ],
