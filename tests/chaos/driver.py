@@ -13,6 +13,7 @@ import re
 import subprocess
 import threading
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -103,7 +104,7 @@ class Run:
             self.workers = [self._worker(stack, workers_url, standin) for _ in range(self.plan.workers)]
             self.front = self._front(stack)
             count = self._clients(stack)
-            calls = Counter(mark[1] for request in standin.requests() if (mark := marked(request)))
+            calls = calls_of_the_model(standin)
             chats = services.stored(url)
         ledger = Ledger.read(self.seen, self.done)
         violations = ledger.check(chats, calls)
@@ -236,9 +237,11 @@ class Run:
         self.note("away", what=what, until=time.time(), at=gone)
 
 
-def marked(request: dict[str, Any]) -> re.Match[str] | None:
-    """Find which message a call of the model was about, in its last turn."""
-    return MARK.search(json.dumps(request["body"]["messages"][-1]))
+def calls_of_the_model(standin: bedrock.StandIn) -> Counter[str]:
+    """Count the calls of the model by the message that the last turn of each is about."""
+    with urllib.request.urlopen(f"{standin.url}/_requests", timeout=300) as answer:  # After a long run there are many.
+        asked = [json.dumps(request["body"]["messages"][-1]) for request in json.load(answer)]
+    return Counter(mark[1] for text in asked if (mark := MARK.search(text)))
 
 
 def told(node: subprocess.Popen[str], seconds: float) -> Iterator[dict[str, Any]]:
