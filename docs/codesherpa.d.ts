@@ -291,6 +291,8 @@ export interface Profile {
   name?: string;
   email?: string;
   language?: "en" | "hi" | "hinglish";
+  /** A code is sent there, to be sent back from there; null takes the number away. */
+  whatsapp_number?: string | null;
 }
 
 /** A project. */

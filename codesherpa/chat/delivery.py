@@ -45,6 +45,8 @@ class Delivery:
             if not (sockets := audience.sockets(user_id)):
                 self._forget(chat_id)
                 return
+            if chat_id in self._ended:  # What was said before the end may come after it.
+                return
             shown = self._follow(user_id, chat_id)
             if seq == shown + 1:
                 self._show(sockets, chat_id, seq, content)
@@ -61,7 +63,7 @@ class Delivery:
     def status(self, user_id: int, payload: dict[str, Any]) -> None:
         """Tell how far a reply is."""
         with self._lock:
-            if sockets := audience.sockets(user_id):
+            if (sockets := audience.sockets(user_id)) and payload["chat_id"] not in self._ended:
                 self._follow(user_id, payload["chat_id"])
                 audience.send(sockets, "status", payload)
 
@@ -123,7 +125,7 @@ class Delivery:
 
     def _show_all(self, user_id: int, chat_id: int, parts: list[Part]) -> None:
         with self._lock:
-            sockets = audience.sockets(user_id)
+            sockets = audience.sockets(user_id) if chat_id not in self._ended else []
             for seq, content in parts:
                 if sockets and seq == self._follow(user_id, chat_id) + 1:
                     self._show(sockets, chat_id, seq, content)

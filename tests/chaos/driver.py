@@ -20,12 +20,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.engine import make_url
-
 from tests.chaos import services
 from tests.chaos.client import compiled
 from tests.chaos.ledger import Ledger, by_kind
 from tests.chaos.relay import Relay
+from tests.conftest import migrate
+from tests.services import PostgresServer, RedisServer
 from tests.standins import bedrock
 
 HERE = Path(__file__).parent
@@ -92,16 +92,16 @@ class Run:
         self.seen, self.done = folder / "clients.jsonl", folder / "driver.jsonl"
         self.kills: Counter[str] = Counter()
         self.terminations: list[float] = []
-        self.database: Relay | None = None
+        self.database: PostgresServer | None = None
 
     def go(self) -> Report:
         """Run the plan and report. Raises what keeps it from starting."""
         started = time.monotonic()
         with contextlib.ExitStack() as stack:
-            url, workers_url = self._database(stack)
+            url = self._database(stack)
             standin = stack.enter_context(bedrock.running())
             self.redis = self._redis(stack)
-            self.workers = [self._worker(stack, workers_url, standin) for _ in range(self.plan.workers)]
+            self.workers = [self._worker(stack, url, standin) for _ in range(self.plan.workers)]
             self.front = self._front(stack)
             count = self._clients(stack)
             calls = calls_of_the_model(standin)
@@ -116,20 +116,19 @@ class Run:
         with self.done.open("a") as file:
             file.write(json.dumps({"kind": kind, "at": time.time()} | more) + "\n")
 
-    def _database(self, stack: contextlib.ExitStack) -> tuple[str, str]:
-        """Return the URLs of the database for us, and for the workers: by way of a relay where it is to go away."""
-        url = stack.enter_context(services.own_database(self.plan.database, self.folder))
+    def _database(self, stack: contextlib.ExitStack) -> str:
+        """Return the URL of a migrated database, in a PostgreSQL of this run's own where it is to go away."""
         if self.plan.workers == 1 or not self.plan.postgresql_away:
-            return url, url
-        there = make_url(url)
-        self.database = stack.enter_context(Relay(there.port or 5432))
-        by_relay = there.set(host="127.0.0.1", port=self.database.port)
-        return url, by_relay.render_as_string(hide_password=False)
+            return stack.enter_context(services.own_database(self.plan.database, self.folder))
+        self.database = PostgresServer()
+        stack.callback(self.database.remove)
+        migrate(self.database.url)
+        return self.database.url
 
-    def _redis(self, stack: contextlib.ExitStack) -> services.OwnRedis | None:
+    def _redis(self, stack: contextlib.ExitStack) -> RedisServer | None:
         if self.plan.workers == 1:
             return None
-        redis = services.OwnRedis(self.folder)
+        redis = RedisServer(self.folder)
         stack.callback(redis.stop)
         return redis
 
@@ -210,7 +209,7 @@ class Run:
         elif what == "redis" and self.redis:
             self._without("redis", self.redis.stop, self.redis.start, float(detail))
         elif what == "postgresql" and self.database:
-            self._without("postgresql", self.database.go_away, self.database.come_back, float(detail))
+            self._without("postgresql", self.database.stop, self.database.start, float(detail))
 
     def _kill(self) -> None:
         number = self.dice.randrange(len(self.workers))

@@ -17,8 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import psycopg2
-from redis import Redis
-from redis.exceptions import RedisError
 from sqlalchemy.engine import make_url
 
 from tests.chaos.ledger import Stored
@@ -80,32 +78,6 @@ def children(pid: int) -> list[int]:
     return [int(child) for child in listed.read_text().split()] if listed.exists() else []
 
 
-class OwnRedis:
-    """A Redis that can be killed; it keeps nothing on disk."""
-
-    def __init__(self, folder: Path) -> None:
-        self.port, self.folder = free_port(), folder
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        self.start()
-
-    def start(self) -> None:
-        keeps_nothing = ["--save", "", "--appendonly", "no", "--dir", str(self.folder)]
-        command = ["redis-server", "--bind", "127.0.0.1", "--port", str(self.port), *keeps_nothing]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        give_up = time.monotonic() + PATIENCE
-        with Redis(port=self.port) as redis:
-            while time.monotonic() < give_up:
-                with contextlib.suppress(RedisError):
-                    redis.ping()
-                    return
-                time.sleep(0.02)
-        raise AssertionError("Redis does not answer")
-
-    def stop(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-
 NGINX = """\
 daemon off; pid {folder}/nginx.pid; error_log {folder}/nginx.log warn; worker_processes 1;
 events {{ worker_connections 4096; }}
@@ -144,7 +116,7 @@ class Nginx:
 
 @contextlib.contextmanager
 def own_database(kind: str, folder: Path) -> Iterator[str]:
-    """Give the URL of a migrated database of this run's own, `sqlite` or `postgresql`."""
+    """Give the URL of a migrated database of this run's own, `sqlite` or in the PostgreSQL of all tests."""
     if kind == "sqlite":
         url = f"sqlite:///{folder / 'chaos.db'}"
         migrate(url)
