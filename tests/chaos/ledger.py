@@ -160,24 +160,29 @@ class Ledger:
         seqs: dict[tuple[str, int, int], list[tuple[int, float]]] = defaultdict(list)
         resumed: dict[tuple[str, int, int], int] = {}
         ended: set[tuple[str, int, int]] = set()
-        unanswered: Counter[tuple[str, int, int]] = Counter()
+        waits: Counter[tuple[str, int]] = Counter()
+        overtaken: set[tuple[str, int, int]] = set()
         for record in self.of("delta", "asked", "missed", "last"):
-            key = (record["who"], record["connection"], record["chat_id"])
-            if record["kind"] == "delta":
-                seqs[key].append((record["seq"], record["at"]))
-                if key in ended:
-                    yield f"late: {key[0]} was shown delta {record['seq']} of chat {key[2]} after its end"
-            elif record["kind"] == "missed":
-                resumed[key] = max(resumed.get(key, 0), record["seq"])
-                unanswered[key] -= 1
-            elif record["kind"] == "asked":
-                unanswered[key] += 1
-            else:
-                ended.add(key)
+            who, id = record["who"], record["chat_id"]
+            key = (who, record["connection"], id)
+            match record["kind"]:
+                case "delta":
+                    if key not in seqs and waits[who, id] > 0:
+                        overtaken.add(key)
+                    seqs[key].append((record["seq"], record["at"]))
+                    if key in ended:
+                        yield f"late: {who} was shown delta {record['seq']} of chat {id} after its end"
+                case "asked":
+                    waits[who, id] += 1
+                case "missed":
+                    waits[who, id] -= 1
+                    resumed[key] = max(resumed.get(key, 0), record["seq"])
+                case "last":
+                    ended.add(key)
         for key, arrived in seqs.items():
             # Deltas may overtake the answer to a resume, and the connection may break before that comes.
-            before = arrived[0][0] - 1 if unanswered[key] > 0 else resumed.get(key, 0)
-            yield from self._one_by_one(*key, before, arrived)
+            unknown = key in overtaken and key not in resumed
+            yield from self._one_by_one(*key, arrived[0][0] - 1 if unknown else resumed.get(key, 0), arrived)
 
     def _one_by_one(
         self, who: str, connection: int, id: int, resumed: int, arrived: list[tuple[int, float]]

@@ -150,7 +150,9 @@ def test_deltas_may_come_before_the_answer_to_a_resume() -> None:
     overtaken = without(6)(story())
     answered = note("missed", 9, connection=3, after=2, seq=4, content="three four", status="complete")
 
-    assert Ledger([*overtaken[:4], note("asked", 6, connection=2), *overtaken[4:], answered]).check([CHAT]) == []
+    for connection in (1, 2):  # socket.io-client sends again on the next connection what the last left unanswered.
+        asked = note("asked", 6, connection=connection)
+        assert Ledger([*overtaken[:4], asked, *overtaken[4:], answered]).check([CHAT]) == []
     assert Ledger([*overtaken, answered]).check([CHAT]) != []
 
 
