@@ -53,8 +53,9 @@ lint: .venv/installed-dev  ## check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/installed  ## measure the REST side beside a bare Flask route
+bench: .venv/installed  ## measure REST and streaming, each beside the least that could do it
 	@$(BIN)/python -m benchmarks.rest
+	@$(BIN)/python -m benchmarks.streaming
 
 clean:  ## remove what the commands above made, but no data
 	rm -rf .venv tests/*/node_modules web/node_modules test-results .pytest_cache .mypy_cache .ruff_cache

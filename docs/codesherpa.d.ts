@@ -450,6 +450,8 @@ export interface Status {
   /** Who answers */
   agent: string | null;
   routing: Routing | null;
+  /** How many old chats of the conversation were too much for the model; absent for none */
+  left_out?: number;
 }
 
 /** Which reply is to end. */

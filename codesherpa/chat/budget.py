@@ -71,10 +71,10 @@ def seconds_left() -> int:
     return max(1, -int(-(midnight - now()).total_seconds() // 1))
 
 
-def settle(chat: Chat, calls: list[Call], ended: Chat | None) -> None:
-    """Book what a reply took, in the transaction that ends it; `ended` is its chat, None where it is not ours."""
-    if calls and ended is not None:
-        usage.book(calls, ended.user_id, ended.created_at.date(), ended.agent_id, ended.id)
+def settle(chat: Chat, calls: list[Call], ended: bool) -> None:
+    """Book what a reply took, in the transaction that ends it; `ended` where its chat was there and still ours."""
+    if calls and ended:
+        usage.book(calls, chat.user_id, chat.created_at.date(), chat.agent_id, chat.id)
     elif calls:
         settle_late(chat, calls)
 

@@ -49,6 +49,10 @@ class Status(Schema):
     content = fields.String(required=True, validate=validate.OneOf(["thinking", "streaming"]))
     agent = fields.String(required=True, allow_none=True, metadata={"description": "Who answers"})
     routing = fields.Nested(Routing, required=True, allow_none=True)
+    left_out = fields.Integer(
+        validate=validate.Range(min=1),
+        metadata={"description": "How many old chats of the conversation were too much for the model; absent for none"},
+    )
 
 
 class Delta(Schema):

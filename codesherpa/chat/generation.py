@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import structlog
 from flask import current_app
-from sqlalchemy import select, update
+from sqlalchemy import Table, bindparam, select
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm.attributes import set_committed_value
 
 from codesherpa import providers
 from codesherpa.agents.models import Agent
@@ -21,12 +23,21 @@ from codesherpa.database import now, reading
 from codesherpa.errors import AppError
 from codesherpa.extensions import db
 from codesherpa.projects.models import Project
+from codesherpa.providers.interface import Brief
 from codesherpa.sherpas.interface import Ask, Routing
 from codesherpa.usage import metrics
 from codesherpa.usage.meter import Meter
 from codesherpa.user.models import User
 
 BROKEN = {"code": "internal_error", "message": "Something went wrong on our side. You can ask again."}
+# Made once: to build a statement takes longer than to run it.
+CHATS = cast(Table, Chat.__table__)
+OURS = (
+    CHATS.update()
+    .where(CHATS.c.id == bindparam("chat_id"), CHATS.c.lease_owner == bindparam("owner"))
+    .returning(CHATS.c.agent_id, CHATS.c.project_id)
+)
+LANGUAGE = select(User.language).where(User.id == bindparam("user_id"))
 
 log = structlog.get_logger(__name__)
 
@@ -35,13 +46,17 @@ def compose(chat: Chat, live: Live) -> None:
     """Ask a sherpa for the reply, show it while it comes, store how it ended, and tell."""
     try:
         reply = patiently(lambda: prepare(chat, live))
+        begun = False
         for text in reply:
-            if not live.stream.text:
+            if not begun:
+                begun = True
                 rooms.tell_status(chat, "streaming")
                 log.info("first word", chat_id=chat.id, seconds=round(time.monotonic() - live.started, 3))
             live.stream.append(text)
         outcome = reply.outcome
     except leases.Lost:
+        budget.settle(chat, live.meter.calls, ended=False)
+        db.session.commit()
         return
     except AppError as fault:
         outcome = Outcome("failed", None, told(fault))
@@ -58,44 +73,47 @@ def prepare(chat: Chat, live: Live) -> Reply:
     """Decide who answers, and store that before the model is called."""
     provider = providers.of(current_app)
     with reading():
-        user = db.session.get_one(User, chat.user_id)
+        language = db.session.scalars(LANGUAGE, {"user_id": chat.user_id}).one()
         agent = db.session.get(Agent, chat.agent_id) if chat.agent_id else None
         project = db.session.get(Project, chat.project_id) if chat.project_id else None
         model_id = agent.model_id if agent else None
-        turns, _left_out = history.before(chat, provider.window(model_id))
-        previous = last_sherpa(chat)
+        past = history.before(chat, provider.window(model_id))
         db.session.commit()
-    chosen = choice.choose(chat, agent, previous, live.meter.watch(provider, "router"), live.cancellation)
+    chosen = choice.choose(chat, agent, past.sherpa, live.meter.watch(provider, "router"), live.cancellation)
     sherpa, routing = chosen.sherpa, chosen.routing
-    chat.sherpa, chat.provider, chat.model_id = sherpa.name, provider.name, provider.model(model_id)
-    chat.routing = {slot: getattr(routing, slot) for slot in Routing.__slots__} if routing else None
-    leases.hold(chat.id, here().owner)
-    chat.status = "streaming"
-    db.session.add(chat)
+    decided = {
+        "sherpa": sherpa.name,
+        "provider": provider.name,
+        "model_id": provider.model(model_id),
+        "routing": {slot: getattr(routing, slot) for slot in Routing.__slots__} if routing else None,
+        "status": "streaming",
+    }
+    if not store(chat, decided):
+        db.session.rollback()
+        raise leases.Lost
     db.session.commit()
-    rooms.tell_status(chat, "thinking")
+    rooms.tell_status(chat, "thinking", past.left_out)
     ask = Ask(
         message=chat.message,
         code_context=chat.code_context,
-        history=turns,
-        language=user.language,
+        history=past.turns,
+        language=language,
         system_prompt=agent.system_prompt if agent else None,
         model_id=model_id,
         temperature=agent.temperature if agent else None,
         max_tokens=agent.max_tokens if agent else None,
         instructions=project.instructions if project else None,
     )
-    return Reply(sherpa, live.meter.watch(provider, sherpa.name), sherpa.brief(ask), live.cancellation)
 
+    def shorter() -> Brief | None:
+        fewer = history.shorter(ask.history)
+        if not ask.history:
+            return None
+        rooms.tell_status(chat, "thinking", past.left_out + (len(ask.history) - len(fewer)) // 2)
+        return sherpa.brief(replace(ask, history=fewer))
 
-def last_sherpa(chat: Chat) -> str | None:
-    """Return who answered last in a conversation."""
-    return db.session.scalar(
-        select(Chat.sherpa)
-        .where(Chat.conversation_id == chat.conversation_id, Chat.id < chat.id, Chat.sherpa.is_not(None))
-        .order_by(Chat.id.desc())
-        .limit(1)
-    )
+    watched = live.meter.watch(provider, sherpa.name)
+    return Reply(sherpa, watched, sherpa.brief(ask), live.cancellation, shorter)
 
 
 def finish(chat: Chat, live: Live, outcome: Outcome) -> None:
@@ -116,12 +134,11 @@ def finish(chat: Chat, live: Live, outcome: Outcome) -> None:
         "lease_owner": None,
         "lease_expires_at": None,
     }
-    mine = update(Chat).where(Chat.id == chat.id, Chat.lease_owner == here().owner).values(values).returning(Chat)
-    ended = persist(chat, live.meter, mine)
+    ended = persist(chat, live.meter, values)
     seconds = time.monotonic() - live.started
     metrics.REPLY.labels(chat.sherpa or "none", outcome.status).observe(seconds)
-    if ended is not None:  # Else somebody deleted the chat, or took it for dead and told its end.
-        rooms.tell_end(ended, retryable=outcome.retryable)
+    if ended:  # Else somebody deleted the chat, or took it for dead and told its end.
+        rooms.tell_end(chat, retryable=outcome.retryable)
         log.info("reply", chat_id=chat.id, status=outcome.status, sherpa=chat.sherpa, provider=chat.provider)
 
 
@@ -133,8 +150,8 @@ def abandon(chat_id: int, live: Live) -> None:
         finish(chat, live, Outcome("interrupted", None, leases.INTERRUPTED))
 
 
-def persist(chat: Chat, meter: Meter, last: Any) -> Chat | None:
-    """Run the last write of a reply, again and again while the database is away and the lease may still be ours.
+def persist(chat: Chat, meter: Meter, values: dict[str, Any]) -> bool:
+    """Write the end of a reply, again and again while the database is away; tell whether the chat was still ours.
 
     The calls of models are booked in the same transaction, whatever became of the chat.
     """
@@ -143,7 +160,7 @@ def persist(chat: Chat, meter: Meter, last: Any) -> Chat | None:
         try:
             if meter.calls:
                 budget.hold(chat.user_id, chat.agent_id)
-            ended: Chat | None = db.session.scalar(last, execution_options={"populate_existing": True})
+            ended = store(chat, values)
             budget.settle(chat, meter.calls, ended)
             db.session.commit()
             return ended
@@ -153,3 +170,16 @@ def persist(chat: Chat, meter: Meter, last: Any) -> Chat | None:
                 raise
             log.warning("the end of a reply waits for the database", exc_info=True)
             time.sleep(1)
+
+
+def store(chat: Chat, values: dict[str, Any]) -> bool:
+    """Write values of a chat that is ours, and into what is held of it here; tell whether it was ours.
+
+    Its agent and its project may have been deleted meanwhile.
+    """
+    row = db.session.execute(OURS, {"chat_id": chat.id, "owner": here().owner, **values}).one_or_none()
+    if row is None:
+        return False
+    for name, value in {**values, "agent_id": row.agent_id, "project_id": row.project_id}.items():
+        set_committed_value(chat, name, value)
+    return True

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sqlalchemy import bindparam, func, literal_column, select
 
 from codesherpa.chat.models import Chat
 from codesherpa.extensions import db
@@ -25,31 +29,73 @@ CUT_SHORT = {
     "interrupted": "\n\n(I was interrupted here.)",
 }
 
+# Made once: to build a statement takes longer than to run it.
+EARLIER = (
+    Chat.conversation_id == bindparam("conversation_id"),
+    Chat.id < bindparam("id"),
+    Chat.status.in_([literal_column(f"'{status}'") for status in WITHOUT_TEXT]),
+)
+COUNT = select(func.count(Chat.id)).where(*EARLIER)
+LAST = (
+    select(Chat.message, Chat.code_context, Chat.response, Chat.status, Chat.sherpa)
+    .where(*EARLIER)
+    .order_by(Chat.id.desc())
+    .limit(AT_MOST)
+)
 
-def before(chat: Chat, window: int) -> tuple[tuple[Turn, ...], int]:
-    """Return the turns before a chat that fit a window of so many tokens, and how many chats were left out.
+
+class Said(NamedTuple):
+    """What is needed of an earlier chat."""
+
+    message: str
+    code_context: str | None
+    response: str
+    status: str
+    sherpa: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """The turns before a chat, how many chats were left out, and who answered last."""
+
+    turns: tuple[Turn, ...]
+    left_out: int
+    sherpa: str | None
+
+
+def before(chat: Chat, window: int) -> Past:
+    """Return what was said before a chat and fits a window of so many tokens.
 
     Turns come in pairs, oldest first, alternating and never empty; the oldest pairs go first.
     """
-    earlier = db.session.scalars(
-        select(Chat)
-        .where(Chat.conversation_id == chat.conversation_id, Chat.id < chat.id, Chat.status.in_(WITHOUT_TEXT))
-        .order_by(Chat.id.desc())
-        .limit(AT_MOST)
-    ).all()
+    which = {"conversation_id": chat.conversation_id, "id": chat.id}
+    earlier = [Said(*row) for row in db.session.execute(LAST, which)]
+    whole = len(earlier) if len(earlier) < AT_MOST else db.session.scalar(COUNT, which) or 0
     left = int(window * CHARACTERS_PER_TOKEN * SHARE) - len(chat.message) - len(chat.code_context or "")
-    pairs: list[tuple[Turn, Turn]] = []
-    for one in earlier:
-        asked, answered = pair(one)
-        left -= len(asked.text) + len(answered.text)
-        if left < 0:
-            break
-        pairs.append((asked, answered))
+    pairs = newest(map(pair, earlier), left)
     turns = tuple(turn for both in reversed(pairs) for turn in both)
-    return turns, len(earlier) - len(pairs)
+    return Past(turns, whole - len(pairs), next((one.sherpa for one in earlier if one.sherpa), None))
 
 
-def pair(chat: Chat) -> tuple[Turn, Turn]:
+def shorter(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
+    """Return the newest of these turns, a third of their text: a token may be a single character instead of three."""
+    pairs = [(turns[at], turns[at + 1]) for at in range(len(turns) - 2, -1, -2)]
+    kept = newest(pairs, sum(len(turn.text) for turn in turns) // CHARACTERS_PER_TOKEN)
+    return tuple(turn for both in reversed(kept) for turn in both)
+
+
+def newest(pairs: Iterable[tuple[Turn, Turn]], room: int) -> list[tuple[Turn, Turn]]:
+    """Return the first of these pairs, newest first, that fit into so many characters."""
+    kept = []
+    for both in pairs:
+        room -= len(both[0].text) + len(both[1].text)
+        if room < 0:
+            break
+        kept.append(both)
+    return kept
+
+
+def pair(chat: Said) -> tuple[Turn, Turn]:
     """A chat as two turns; one that did not end well is carried as what it was."""
     asked = f"{chat.message}\n\n{chat.code_context}" if chat.code_context else chat.message
     text = chat.response.strip()

@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 from flask import current_app
-from sqlalchemy import func, or_, select, update
-from sqlalchemy.orm import aliased
+from sqlalchemy import bindparam, or_, select, update
 
 from codesherpa.chat import budget
-from codesherpa.chat.models import ACTIVE, Chat
+from codesherpa.chat.models import IS_ACTIVE, Chat
 from codesherpa.database import now, reading
 from codesherpa.extensions import db
 from codesherpa.user.models import User
@@ -22,26 +21,42 @@ class Lost(Exception):
     """A reply is no longer this process's to write."""
 
 
+# Made once: to build a statement takes longer than to run it.
+LOCK = select(User.id).where(User.id == bindparam("user_id")).with_for_update()  # Where two workers meet.
+BEING_WRITTEN = (
+    select(Chat.id, Chat.conversation_id, Chat.lease_owner)
+    .where(Chat.user_id == bindparam("user_id"), IS_ACTIVE)
+    .order_by(Chat.id)
+)
+
+
 def claim(user_id: int, owner: str) -> list[int]:
     """Take leases for a process: the oldest pending reply of each conversation, up to the limit for a user."""
-    # The user's row is the lock that two workers meet at; SQLite has only one writer anyway.
-    db.session.execute(select(User.id).where(User.id == user_id).with_for_update())
-    mine = (Chat.user_id == user_id, Chat.status.in_(ACTIVE))
-    writing = db.session.scalar(select(func.count(Chat.id)).where(*mine, Chat.lease_owner.is_not(None))) or 0
-    earlier = aliased(Chat)
-    in_turn = ~(
-        select(earlier.id)
-        .where(earlier.conversation_id == Chat.conversation_id, earlier.id < Chat.id, earlier.status.in_(ACTIVE))
-        .exists()
-    )
-    free = current_app.config["MAX_GENERATIONS_PER_USER"] - writing
-    pending = select(Chat.id).where(*mine, Chat.lease_owner.is_(None), in_turn).order_by(Chat.id).limit(max(free, 0))
-    ids = list(db.session.scalars(pending))
+    if db.engine.dialect.name != "sqlite":  # It has only one writer.
+        db.session.execute(LOCK, {"user_id": user_id})
+    ids = due(user_id)
     if ids:
         lease = {"lease_owner": owner, "lease_expires_at": now() + LEASE}
-        db.session.execute(update(Chat).where(Chat.id.in_(ids)).values(lease))
+        taken = update(Chat).where(Chat.id.in_(ids)).values(lease)
+        db.session.execute(taken, execution_options={"synchronize_session": False})
     db.session.commit()
     return ids
+
+
+def waits(user_id: int) -> bool:
+    """Tell whether a user has a reply that may begin now, without a lock."""
+    with reading():
+        found = bool(due(user_id))
+        db.session.commit()
+    return found
+
+
+def due(user_id: int) -> list[int]:
+    """Return the chats of a user whose replies may begin now, in the transaction that is open."""
+    active = db.session.execute(BEING_WRITTEN, {"user_id": user_id}).all()
+    free = current_app.config["MAX_GENERATIONS_PER_USER"] - sum(owner is not None for _, _, owner in active)
+    first_of = {conversation_id: (id, owner) for id, conversation_id, owner in reversed(active)}
+    return sorted(id for id, owner in first_of.values() if owner is None)[: max(free, 0)]
 
 
 def renew(owner: str, chat_ids: list[int]) -> None:
@@ -51,14 +66,6 @@ def renew(owner: str, chat_ids: list[int]) -> None:
     mine = update(Chat).where(Chat.id.in_(chat_ids), Chat.lease_owner == owner)
     db.session.execute(mine.values(lease_expires_at=now() + LEASE))
     db.session.commit()
-
-
-def hold(chat_id: int, owner: str) -> None:
-    """Make sure, in the transaction that is open, that a process has the lease. Raises Lost."""
-    mine = select(Chat.id).where(Chat.id == chat_id, Chat.lease_owner == owner).with_for_update()
-    if db.session.scalar(mine) is None:
-        db.session.rollback()
-        raise Lost
 
 
 def release(owner: str) -> set[int]:
@@ -78,7 +85,7 @@ def left_behind() -> list[tuple[int, int]]:
     """Return what nobody writes that should be written: the ids of chats and their users."""
     with reading():
         nobodys = or_(Chat.lease_owner.is_(None), Chat.lease_expires_at < now())
-        found = db.session.execute(select(Chat.id, Chat.user_id).where(Chat.status.in_(ACTIVE), nobodys)).all()
+        found = db.session.execute(select(Chat.id, Chat.user_id).where(IS_ACTIVE, nobodys)).all()
         db.session.commit()
     return [(chat_id, user_id) for chat_id, user_id in found]
 

@@ -5,7 +5,19 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint, exists, false, func, select
+from sqlalchemy import (
+    JSON,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+    exists,
+    false,
+    func,
+    literal_column,
+    select,
+)
 from sqlalchemy.orm import Mapped, column_property, mapped_column
 
 from codesherpa.agents.models import Agent
@@ -87,6 +99,9 @@ class Chat(Model):
     def has_ended(self) -> bool:
         return self.status in ENDED
 
+
+# Spelled out and not bound, so that SQLite sees that the index below holds what is asked for.
+IS_ACTIVE = Chat.status.in_([literal_column(f"'{status}'") for status in ACTIVE])
 
 # What is being written is little among all that is stored; each worker looks for it again and again.
 Index(

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from codesherpa.concurrency import Cancellation
-from codesherpa.errors import AppError, ModelError, ModelFault
+from codesherpa.errors import AppError, InputTooLong, ModelError, ModelFault
 from codesherpa.providers.interface import Brief, End, Provider
 from codesherpa.sherpas.general import as_reply
-from codesherpa.sherpas.interface import InvalidStructure, Sherpa, Writer
+from codesherpa.sherpas.interface import InvalidStructure, Sherpa
 
 CUT = "\n\n*The reply was cut off here: it reached the longest length that is allowed.*\n"
 MAX_TOKENS = {"code": "max_tokens", "message": "The reply reached the longest length that is allowed."}
@@ -36,34 +36,55 @@ def told(fault: AppError) -> dict[str, Any]:
 class Reply:
     """One reply. Iterate it for its markdown, which `text` has so far; after that `outcome` says how it ended."""
 
-    def __init__(self, sherpa: Sherpa, provider: Provider, brief: Brief, cancellation: Cancellation) -> None:
+    def __init__(
+        self,
+        sherpa: Sherpa,
+        provider: Provider,
+        brief: Brief,
+        cancellation: Cancellation,
+        shorter: Callable[[], Brief | None] | None = None,
+    ) -> None:
+        """`shorter` makes a brief that says less, once, for a model that cannot read so much; None where it cannot."""
         self._sherpa, self._provider, self._brief, self._cancellation = sherpa, provider, brief, cancellation
+        self._shorter = shorter
+        self._writer = sherpa.writer(brief)
         self._raw: list[str] = []
         self.text = ""
         self.outcome = Outcome("failed", None)
 
     def __iter__(self) -> Iterator[str]:
-        writer = self._sherpa.writer(self._brief)
         try:
             for _ in range(TRIES):
-                writer = self._sherpa.writer(self._brief)
                 try:
-                    yield from self._try(writer)
+                    yield from self._ask()
                     return
                 except InvalidStructure:
                     # What the first try left open, such as a fence, must not swallow the second.
-                    yield from self._show(writer.finish(cut=True) if self.text else "")
+                    yield from self._show(self._writer.finish(cut=True) if self.text else "")
                     yield from self._show(AGAIN if self.text else "")
             marked, _ = as_reply("".join(self._raw), self._brief)
             yield from self._show(marked)
             self.outcome = Outcome("complete", {"kind": "reply", "reply": self.text})
         except ModelFault as fault:
-            yield from self._show(writer.finish(cut=True) if self._raw else "")
-            result = self._data(writer) if self.text else None
+            yield from self._show(self._writer.finish(cut=True) if self._raw else "")
+            result = self._data() if self.text else None
             self.outcome = Outcome("failed", result, told(fault), fault.retryable)
 
-    def _try(self, writer: Writer) -> Iterator[str]:
+    def _ask(self) -> Iterator[str]:
+        """Ask the provider, once more with less where that was too long. Raises InvalidStructure and ModelFault."""
+        try:
+            yield from self._try()
+        except InputTooLong:
+            shorter, self._shorter = self._shorter, None
+            brief = shorter() if shorter and not self._raw else None
+            if brief is None:
+                raise
+            self._brief = brief
+            yield from self._try()
+
+    def _try(self) -> Iterator[str]:
         """Ask the provider once. Raises InvalidStructure and ModelFault."""
+        writer = self._writer = self._sherpa.writer(self._brief)
         self._raw = []
         end: End | None = None
         for piece in self._provider.stream(self._brief, self._cancellation):
@@ -78,13 +99,13 @@ class Reply:
         if end.reason == "max_tokens":
             yield from self._show(CUT)
         status = "stopped" if end.reason == "cancelled" else "complete"
-        self.outcome = Outcome(status, self._data(writer), MAX_TOKENS if end.reason == "max_tokens" else None)
+        self.outcome = Outcome(status, self._data(), MAX_TOKENS if end.reason == "max_tokens" else None)
 
     def _show(self, text: str) -> Iterator[str]:
         if text:
             self.text += text
             yield text
 
-    def _data(self, writer: Writer) -> dict[str, Any]:
-        result = writer.result()
+    def _data(self) -> dict[str, Any]:
+        result = self._writer.result()
         return result | {"reply": self.text} if result["kind"] == "reply" else result

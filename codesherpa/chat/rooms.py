@@ -9,10 +9,10 @@ from codesherpa.chat.process import here
 __all__ = ["CHAT", "tell_end", "tell_status"]
 
 
-def tell_status(chat: Chat, content: str) -> None:
-    """Tell that a reply is being thought about, or written."""
+def tell_status(chat: Chat, content: str, left_out: int = 0) -> None:
+    """Tell how far a reply is, and how many old chats of its conversation the model was not given, if any."""
     payload = {"type": "status", "chat_id": chat.id, "conversation_id": chat.conversation_id, "content": content}
-    payload |= {"agent": chat.sherpa, "routing": chat.routing}
+    payload |= {"agent": chat.sherpa, "routing": chat.routing, **({"left_out": left_out} if left_out else {})}
     here().delivery.status(chat.user_id, payload)
     here().bus.tell("status", chat.user_id, payload)
 

@@ -22,6 +22,7 @@ from codesherpa.sherpas.phrases import phrases
 
 # Seconds that ruff may take before the model is asked; it takes some 0.03 for a file.
 PATIENCE = 5.0
+SHORT = 2_000  # Characters.
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +39,7 @@ def prepare(ask: Ask, task: Task, system: str, closing: str, tool: Tool | None =
 
     Python in question is linted for a review.
     """
-    found = offload(code.read, ask, task)
+    found = code.read(ask, task) if is_short(ask) else offload(code.read, ask, task)
     told, whole = _lint(found.sources) if task == "review" else ((), False)
     earlier = turns.history(ask.history)
     return CodeBrief(
@@ -56,6 +57,12 @@ def prepare(ask: Ask, task: Task, system: str, closing: str, tool: Tool | None =
         evidence=told if whole else None,
         left_out=found.left_out,
     )
+
+
+def is_short(ask: Ask) -> bool:
+    """Tell whether an ask is read in less time than it takes to hand it to another thread."""
+    said = (ask.message, ask.code_context or "", *(turn.text for turn in ask.history))
+    return sum(map(len, said)) <= SHORT
 
 
 def footer(brief: Brief) -> str:

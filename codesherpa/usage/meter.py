@@ -11,13 +11,16 @@ from codesherpa.concurrency import Cancellation
 from codesherpa.database import now
 from codesherpa.errors import ModelFault
 from codesherpa.providers.interface import Brief, End, Provider, Text, Usage
-from codesherpa.providers.models import Family, family
+from codesherpa.providers.models import Family, estimate_tokens, family
 from codesherpa.usage import metrics
 
 
 @dataclass(slots=True)
 class Call:
-    """One call of a model: who made it, what it took, and `fault`, the contract's code, where it failed."""
+    """One call of a model: who made it, what it took, and `fault`, the contract's code, where it failed.
+
+    What it took is an estimate until it has ended.
+    """
 
     purpose: str
     provider: str
@@ -66,28 +69,34 @@ class Metered:
         if model_id is None:
             yield from self._provider.stream(brief, cancellation)
             return
-        call = Call(self._purpose, self.name, model_id, family(model_id, self._meter.aliases))
+        known, asked = family(model_id, self._meter.aliases), Usage(read_by(brief), estimated=True)
+        call = Call(self._purpose, self.name, model_id, known, asked)
         self._meter.calls.append(call)
         yield from self._noted(call, self._provider.stream(brief, cancellation))
 
     def _noted(self, call: Call, pieces: Iterator[Text | End]) -> Iterator[Text | End]:
-        started, reason, written = time.monotonic(), "abandoned", 0
+        started, written, end = time.monotonic(), 0, "abandoned"
+        asked = call.usage.input_tokens
         try:
             for piece in pieces:
                 if isinstance(piece, End):
-                    call.usage, reason = piece.usage, piece.reason
+                    call.usage, end = piece.usage, piece.reason
                 else:
                     if not written:
                         metrics.FIRST_TOKEN.labels(call.provider, call.family.name).observe(time.monotonic() - started)
                     written += len(piece.text)
+                    call.usage = Usage(asked, written // 3, estimated=True)
                 yield piece
         except ModelFault as fault:
-            call.usage, call.fault, reason = fault.usage or Usage(), fault.code, fault.code
+            call.usage, call.fault, end = fault.usage or Usage(), fault.code, fault.code
             raise
         finally:
-            if reason == "abandoned":  # Nobody waited for the end, which knows what it took.
-                call.usage = Usage(output_tokens=written // 3, estimated=True)
-            metrics.called(call.provider, call.family.name, call.purpose, call.usage, reason, call.fault)
+            metrics.called(call.provider, call.family.name, call.purpose, call.usage, end, call.fault)
+
+
+def read_by(brief: Brief) -> int:
+    """Estimate the tokens of a brief."""
+    return sum(map(estimate_tokens, (brief.system, brief.context, *(turn.text for turn in brief.turns))))
 
 
 def sum_of(usages: Iterable[Usage]) -> Usage:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from flask import Flask
 
-from codesherpa.chat import audience, leases, process, stream, sweep
+from codesherpa.chat import audience, choice, leases, process, stream, sweep
 from codesherpa.chat.models import Chat, Conversation
 from codesherpa.chat.stream import Stream, Streams, Unsaved
 from codesherpa.database import now
@@ -155,3 +156,28 @@ def test_only_the_last_event_of_a_reply_is_its_end(
     assert told[:3] == ["status", "status", "delta"]
     assert told[-1] == "response"
     assert told.count("response") == 1
+
+
+def test_a_reply_that_another_worker_has_taken_up_is_not_asked_for_again(
+    app: Flask, ada: Caller, model: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose = choice.choose
+
+    def lose(chat: Chat, *rest: Any) -> Any:
+        db.session.execute(db.update(Chat).values(lease_owner="another worker"))
+        db.session.commit()
+        return choose(chat, *rest)
+
+    monkeypatch.setattr(choice, "choose", lose)
+    threading.Thread(target=lambda: ada.post("/chat", json={"message": "hello"}), daemon=True).start()
+    process = app.extensions["process"]
+    for _ in range(500):
+        if ada.get("/chat").json["data"]["count"] and not process.live:
+            break
+        threading.Event().wait(0.01)
+
+    assert model.briefs == []
+    with app.app_context():
+        assert db.session.scalars(db.select(Chat.status)).one() == "pending"
+        db.session.execute(db.update(Chat).values(status="stopped", completed_at=now()))
+        db.session.commit()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.live.conftest import Browser, Server
+from tests.live.conftest import PATIENCE, Browser, Server
 from tests.standins import bedrock
 
 
@@ -26,7 +30,8 @@ def bedrock_server(
     folder = tmp_path_factory.mktemp(f"bedrock-{mode}")
     shutil.copy(empty_sqlite, folder / "live.db")
     settings = {"ASYNC_MODE": mode, "DATABASE_URL": f"sqlite:///{folder / 'live.db'}", "MODEL_PROVIDER": "bedrock"}
-    server = Server(folder, **settings, **standin.environment)
+    patience = {"BEDROCK_READ_TIMEOUT": "1", "MAX_GENERATIONS_PER_USER": "100"}
+    server = Server(folder, **settings, **patience, **standin.environment)
     yield server
     server.stop()
 
@@ -94,3 +99,90 @@ def test_a_fault_of_bedrock_is_told_with_what_was_written(
     assert (answered, answer["data"]["code"]) == (status, code)
     assert answer["data"]["chat"]["status"] == "failed"
     assert bool(answer["data"]["chat"]["response"]) is kept
+
+
+# What each fault is called before the first token, in the middle and at the last, where it is told from there.
+ANYWHERE = {
+    "cut": ("model_unavailable", "model_error"),
+    "end": ("model_unavailable", "model_error"),
+    "corrupt": ("model_unavailable", "model_error"),
+    "modelStreamErrorException": ("model_unavailable", "model_error"),
+    "internalServerException": ("model_unavailable", "model_error"),
+    "serviceUnavailableException": ("model_unavailable", "model_error"),
+    "validationException": ("model_error", "model_error"),
+    "throttlingException": ("model_throttled", "model_throttled"),
+    "silence": ("model_timeout", "model_timeout"),
+    "guardrail_intervened": ("model_error", "model_error"),
+    "content_filtered": ("model_error", "model_error"),
+}
+AT_ONCE = {
+    "AccessDeniedException": "model_error",
+    "ExpiredTokenException": "model_error",
+    "UnrecognizedClientException": "model_error",
+    "ResourceNotFoundException": "model_error",
+    "ValidationException": "model_error",
+    "ThrottlingException": "model_throttled",
+    "ServiceQuotaExceededException": "model_throttled",
+    "ModelNotReadyException": "model_unavailable",
+    "InternalServerException": "model_unavailable",
+    "ServiceUnavailableException": "model_unavailable",
+    "ModelTimeoutException": "model_timeout",
+}
+
+
+def faults() -> Iterator[tuple[str, str]]:
+    """Yield a message for each fault in each place, and the code that it is to end with."""
+    for fault, code in AT_ONCE.items():
+        yield f"@chat {fault} <<standin {json.dumps({'fault': fault})}>>", code
+    for fault, (before, after) in ANYWHERE.items():
+        for place in ("first", "middle", "last"):
+            script = {"fault": fault, "at": place, "tokens": 20}
+            yield f"@chat {fault} {place} <<standin {json.dumps(script)}>>", before if place == "first" else after
+
+
+def writing(server: Server) -> float:
+    """Return how many replies the server says it writes."""
+    with urllib.request.urlopen(f"{server.url}/metrics", timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith("codesherpa_replies_writing"))
+
+
+def when_ended(server: Server, id: int, token: str) -> Any:
+    """Return a chat as soon as its reply has ended."""
+    give_up = time.monotonic() + PATIENCE
+    while not (chat := server.call("GET", f"/api/v1/chat/{id}", token=token)[1]["data"])["completed_at"]:
+        assert time.monotonic() < give_up, f"{chat['message']} has not ended"
+        time.sleep(0.05)
+    return chat
+
+
+@pytest.mark.xdist_group("bedrock")
+@pytest.mark.parametrize("closes", [False, True], ids=["open", "closed"])
+def test_every_fault_in_every_place_ends_in_one_last_event(
+    bedrock_server: Server, standin: bedrock.StandIn, browser: Callable[[], Browser], closes: bool
+) -> None:
+    standin.reset()
+    token = bedrock_server.sign_in(f"faults-{closes}@example.com")["access_token"]
+    tab = browser().connect(bedrock_server.url, token)
+    tab.until("ready")
+    expected = {}
+    for message, code in faults():
+        expected[tab.ask("message", {"message": message})["data"]["chat"]["id"]] = (message, code)
+    if closes:
+        tab.close()
+
+    ended = {id: when_ended(bedrock_server, id, token) for id in expected}
+
+    assert {id: (chat["message"], chat["error"]["code"]) for id, chat in ended.items()} == expected
+    assert {chat["status"] for chat in ended.values()} == {"failed"}
+    whole = " ".join(f"word{number}" for number in range(20))
+    assert [chat["response"] for chat in ended.values() if not whole.startswith(chat["response"].strip())] == []
+    if not closes:
+        for _ in range(100):  # Each acknowledgement brings what was told before it.
+            tab.ask("resume", {"chat_id": next(iter(expected)), "after_seq": 0})
+            if len(tab.payloads("error")) >= len(expected):
+                break
+        assert sorted(event["chat_id"] for event in tab.payloads("error")) == sorted(expected)
+        assert tab.payloads("response") == []
+    standin.wait(lambda requests: all(request["outcome"] for request in requests))
+    assert writing(bedrock_server) == 0

@@ -14,7 +14,7 @@ from flask import Flask
 
 from codesherpa.chat import budget, sweep
 from codesherpa.chat.models import Chat
-from codesherpa.extensions import db
+from codesherpa.extensions import db, socketio
 from codesherpa.providers.interface import Usage
 from codesherpa.providers.models import UNKNOWN
 from codesherpa.usage import service
@@ -50,6 +50,19 @@ def test_the_refusal_says_when_it_opens_again_and_nothing_is_stored(ada: Caller,
     assert ada.get("/chat").json["data"]["count"] == 2
     assert ada.get("/chat/conversations").json["data"]["total"] == 2
     assert len(model.briefs) == 2
+
+
+def test_over_a_socket_the_refusal_is_the_acknowledgement(app: Flask, ada: Caller, model: Scripted) -> None:
+    for _ in range(2):
+        ask(ada)
+    socket = socketio.test_client(app, namespace="/ws", auth={"token": ada.access})
+
+    told = socket.emit("message", {"message": "hello"}, namespace="/ws", callback=True)
+    socket.disconnect(namespace="/ws")
+
+    assert (told["success"], told["data"]["code"]) == (False, "budget_exceeded")
+    assert 0 < told["data"]["retry_after"] <= 86_400
+    assert ada.get("/chat").json["data"]["count"] == 2
 
 
 def test_a_retry_obeys_it(ada: Caller, model: Scripted) -> None:
