@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from flask import current_app
 from sqlalchemy import bindparam, or_, select, update
 
-from codesherpa.chat import budget
+from codesherpa.chat import budget, deltas
+from codesherpa.chat.deltas import Part
 from codesherpa.chat.models import IS_ACTIVE, Chat
 from codesherpa.database import now, reading
 from codesherpa.extensions import db
@@ -90,10 +92,11 @@ def left_behind() -> list[tuple[int, int]]:
     return [(chat_id, user_id) for chat_id, user_id in found]
 
 
-def interrupt(chat_id: int) -> Chat | None:
+def interrupt(chat_id: int, logged: Sequence[Part] = ()) -> Chat | None:
     """End a reply whose lease ran out, with the text that was saved, and return it.
 
-    One that was not begun is free to be taken again; it gives None, as does one whose lease goes on.
+    `logged` are the deltas that its process logged; those that were shown and not saved are added. One that
+    was not begun is free to be taken again; it gives None, as does one whose lease goes on.
     """
     dead = (Chat.id == chat_id, Chat.lease_expires_at < now())
     for user_id, agent_id in db.session.execute(select(Chat.user_id, Chat.agent_id).where(*dead)):
@@ -105,6 +108,15 @@ def interrupt(chat_id: int) -> Chat | None:
         update(Chat).where(*dead, Chat.status == "streaming").values(free | ending).returning(Chat)
     )
     if ended is not None:
+        add(ended, logged)
         budget.settle_unknown(ended)
     db.session.commit()
     return ended
+
+
+def add(chat: Chat, logged: Sequence[Part]) -> None:
+    """Add to a reply the deltas that follow what is stored of it."""
+    stored = chat.delta_ends.count(",")
+    for _, content in deltas.joined(stored, (part for part in logged if part[0] > stored)):
+        chat.response += content
+        chat.delta_ends += f"{len(chat.response)},"

@@ -43,7 +43,7 @@ def look() -> None:
     """Mark what a dead worker was writing as interrupted, and take up what it had not begun."""
     left = leases.left_behind()
     for chat_id, _ in left:
-        if (ended := leases.interrupt(chat_id)) is not None:
+        if (ended := leases.interrupt(chat_id, here().bus.log(chat_id, 0))) is not None:
             rooms.tell_end(ended)
     for user_id in {user_id for _, user_id in left}:
         work.dispatch(user_id)

@@ -63,6 +63,7 @@ class Server:
                 time.sleep(0.05)
             else:
                 return
+        self.stop()
         raise AssertionError(f"gunicorn does not answer: {self.log.read_text()}")
 
     def stop(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,17 +30,17 @@ class Workers:
 
 @contextmanager
 def running(folder: Path, mode: str, database: str, **settings: str) -> Iterator[Workers]:
-    redis = RedisServer(folder)
-    with bedrock.running() as model:
+    with ExitStack() as opened:
+        redis = RedisServer(folder)
+        opened.callback(redis.stop)
+        model = opened.enter_context(bedrock.running())
         shared = {"ASYNC_MODE": mode, "DATABASE_URL": database, "REDIS_URL": redis.url, "MODEL_PROVIDER": "bedrock"}
-        servers = [Server(folder, **shared, **model.environment, **settings) for _ in range(2)]
-        try:
-            yield Workers(*servers, redis, model)
-        finally:
-            redis.go_on()
-            for server in servers:
-                server.stop()
-            redis.stop()
+        servers = []
+        for _ in range(2):
+            servers.append(Server(folder, **shared, **model.environment, **settings))
+            opened.callback(servers[-1].stop)
+        opened.callback(redis.go_on)
+        yield Workers(*servers, redis, model)
 
 
 def slowly(tokens: int, per_second: float = 50) -> str:
