@@ -12,7 +12,7 @@ from flask import Response, current_app, jsonify, request
 from flask_smorest import Api, Blueprint
 from marshmallow import Schema, ValidationError
 from webargs.flaskparser import FlaskParser
-from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 from werkzeug.routing import IntegerConverter
 
 from codesherpa.database import LARGEST_KEY
@@ -72,6 +72,8 @@ class Parser(FlaskParser):
 
     def load_json(self, req: flask.Request, schema: Schema) -> Any:
         body = req.get_data(cache=True)
+        if req.content_length is None and len(body) >= flask.current_app.config["MAX_CONTENT_LENGTH"]:
+            raise RequestEntityTooLarge  # Of a body in chunks Werkzeug gives as much as may be, and does not say so.
         if not req.is_json and (body or req.mimetype):
             raise UnsupportedMediaType
         return loads(body)

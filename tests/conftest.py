@@ -20,6 +20,7 @@ from sqlalchemy.engine import make_url
 import config
 from codesherpa import create_app
 from codesherpa.extensions import db
+from tests.leaks import nothing_leaks, pytest_runtest_makereport  # noqa: F401 (pytest looks for them here)
 from tests.scripted import Scripted
 
 POSTGRES = os.environ.get("TEST_DATABASE_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
