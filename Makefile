@@ -2,8 +2,10 @@
 PYTHON ?= python3
 export PORT ?= 8000
 BIN = .venv/bin
+LOCK = --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url $(UPGRADE) \
+	--custom-compile-command 'make lock'
 
-.PHONY: help run test fuzz types chaos lint bench clean
+.PHONY: lock audit help run test fuzz types chaos lint bench clean
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -47,6 +49,13 @@ chaos: .venv/installed-dev tests/live/node_modules/installed  ## 200 kills over 
 
 types: .venv/installed-dev  ## write docs/asyncapi.yaml and docs/codesherpa.d.ts from the schemas
 	$(BIN)/python -m codesherpa.docs.generated
+
+lock: .venv/installed-dev  ## resolve requirements*.in anew into requirements*.txt (UPGRADE=--upgrade takes the newest)
+	$(BIN)/uv pip compile $(LOCK) requirements.in --output-file requirements.txt
+	$(BIN)/uv pip compile $(LOCK) --constraints requirements.txt requirements-dev.in --output-file requirements-dev.txt
+
+audit: .venv/installed-dev  ## look for known vulnerabilities in what is installed
+	$(BIN)/pip-audit --disable-pip --require-hashes --requirement requirements-dev.txt
 
 lint: .venv/installed-dev  ## check style and types
 	$(BIN)/ruff check .
