@@ -65,6 +65,7 @@ lint: .venv/installed-dev  ## check style and types
 bench: .venv/installed  ## measure REST and streaming, each beside the least that could do it
 	@$(BIN)/python -m benchmarks.rest
 	@$(BIN)/python -m benchmarks.streaming
+	@$(BIN)/python -m benchmarks.sign_in
 
 clean:  ## remove what the commands above made, but no data
 	rm -rf .venv tests/*/node_modules web/node_modules test-results .pytest_cache .mypy_cache .ruff_cache
