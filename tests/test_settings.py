@@ -106,7 +106,7 @@ def test_gunicorn_refuses_several_workers_on_sqlite_in_production() -> None:
     environ = {"PATH": "/usr/bin:/bin", "PORT": "0", **FIT}
     command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "-w", "2", "wsgi:app"]
 
-    ended = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60)
+    ended = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=120)
 
     assert ended.returncode != 0
     assert ended.stderr == "codesherpa: DATABASE_URL must be postgresql:// for 2 workers: SQLite is for one\n"
@@ -128,3 +128,13 @@ def test_development_keeps_the_key_that_it_made(tmp_path: Path) -> None:
 
     assert (kept_secret(tmp_path), len(first)) == (first, 64)
     assert (tmp_path / "secret_key").stat().st_mode & 0o777 == 0o600
+
+
+def test_gunicorn_gives_up_where_a_setting_is_wrong_in_development_too() -> None:
+    environ = {"PATH": "/usr/bin:/bin", "PORT": "0", "BCRYPT_ROUNDS": "many"}
+    command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"]
+
+    ended = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=120)
+
+    assert ended.returncode == 3
+    assert "codesherpa: BCRYPT_ROUNDS must be a whole number from 4 to 20" in ended.stderr.splitlines()
