@@ -41,6 +41,13 @@ class Listener(asyncio.Protocol):
         ]
         transport.write("\r\n".join([*lines, "", ""]).encode())
 
+    def connection_lost(self, error: Exception | None) -> None:
+        if not self.joined.done():
+            sys.exit(f"closed before it joined: {error}")
+        if not self.ended.done():
+            self.noted |= {"last": time.time(), "end": "closed"}
+            self.ended.set_result(None)
+
     def data_received(self, data: bytes) -> None:
         self.buffer += data
         if not self.upgraded:
@@ -112,7 +119,7 @@ async def listen(port: int, message: str, tokens: list[str]) -> list[dict[str, A
     await loop.run_in_executor(None, sys.stdin.readline)
     for listener in listeners:
         listener.ask(message)
-    await asyncio.wait_for(asyncio.gather(*(listener.ended for listener in listeners)), PATIENCE)
+    await asyncio.wait([listener.ended for listener in listeners], timeout=PATIENCE)
     for listener in listeners:
         listener.transport.close()
     return [listener.noted for listener in listeners]

@@ -99,8 +99,8 @@ def stream(server: Server, bearers: list[str], look_after: float = 0.0) -> Measu
     if clients.wait(30) or not told:
         sys.exit("the sockets did not hear the end")
     replies = json.loads(told)
-    if failed := sum(reply["end"] != "response" for reply in replies):
-        print(f"{failed} of {len(replies)} replies failed")
+    if failed := [reply["end"] or "no end" for reply in replies if reply["end"] != "response"]:
+        sys.exit(f"{len(failed)} of {len(replies)} replies failed: {', '.join(sorted(set(failed)))}")
     return Measured(replies, server.cpu() - cpu, grown / len(bearers))
 
 

@@ -51,6 +51,7 @@ def test_every_setting_of_the_contract_is_there() -> None:
         ("RATE_LIMIT_AUTH", "0/minute"),
         ("MODEL_PROVIDER", "openai"),
         ("DAILY_TOKEN_BUDGET", "-5"),
+        ("BEDROCK_MODEL_ALIASES", "arn:aws:bedrock:us-east-1:1:application-inference-profile/abc"),
         ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "127.0.0.1"),
     ],
 )

@@ -100,6 +100,15 @@ def test_a_fault_of_the_model_is_told_with_the_chat_and_the_text_so_far(
     assert ada.get(f"/chat/{data['chat']['id']}").json["data"] == data["chat"]
 
 
+def test_a_fault_says_when_another_try_is_due(ada: Caller, model: Scripted) -> None:
+    model.pieces = [ModelThrottled(retry_after=3600)]
+
+    answer = ask(ada)
+
+    assert (answer.json["data"]["retry_after"], answer.headers["Retry-After"]) == (3600, "3600")
+    assert set(answer.json["data"]["chat"]["error"]) == {"code", "message"}
+
+
 def test_an_unexpected_fault_says_nothing_of_itself(ada: Caller, app: Flask, model: Scripted) -> None:
     model.pieces = [7]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -47,6 +48,19 @@ def test_a_call_is_booked_with_who_made_it_and_what_it_took(app: Flask, ada: Cal
     # 1000 at 3, 200 at 15, 300 at 0.3 and 40 at 3.75 dollars a million.
     assert call.cost_nanodollars == 3_000_000 + 3_000_000 + 90_000 + 150_000
     assert (call.estimated, call.fault, call.day) == (False, None, now().date())
+
+
+def test_a_profile_that_names_no_model_costs_what_its_alias_does(make_app: Callable[..., Flask]) -> None:
+    arn = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc"
+    app = make_app(BEDROCK_MODEL_ALIASES=f"{arn} = anthropic.claude-opus-4-6-v1, other=amazon.nova-pro-v1:0")
+    app.extensions["provider"] = Scripted()
+    caller = Caller(app.test_client(), "ada@example.com")
+    agent = caller.post("/agents", json={"name": "Monk", "model_id": arn}).json["data"]
+
+    caller.post("/chat", json={"message": "hello", "agent_id": agent["id"]})
+
+    (call,) = ledger(app)
+    assert (call.model_id, call.cost_nanodollars) == (arn, 10 * 5_000 + 2 * 25_000)
 
 
 def test_both_tries_at_a_structure_are_booked(app: Flask, ada: Caller, model: Scripted) -> None:
