@@ -36,6 +36,7 @@ def main() -> None:
             db.engine.dispose()
         with serving("wsgi:app", "gunicorn.conf.py", environ) as server:
             print(f"{'':28}{'/health p50 ms':>16}{'p99 ms':>10}{'answers':>10}")
+            ask(server, "GET", "/health")  # The worker listens before it has loaded the application.
             show("while nobody signs in", alone(server, 3.0))
             crowd(server)
 
