@@ -180,7 +180,11 @@ class Wire:
         sid = self._server.manager.sid_from_eio_sid(connection, NAMESPACE)
         if namespace == NAMESPACE and sid and self._server.manager.is_connected(sid, NAMESPACE):
             self._strangers.pop(connection, None)
-            self._welcome(sid)
+            try:
+                self._welcome(sid)
+            except Exception:  # One that is told nothing must not believe that it is in.
+                log.exception("not welcomed")
+                self.drop(connection)
 
     def _mind(self, whom: dict[str, float], connection: str, seconds: float) -> None:
         with self._lock:

@@ -51,3 +51,19 @@ def test_a_delta_or_status_that_comes_after_the_end_is_not_shown(told: list[tupl
     delivery.status(USER, {"chat_id": CHAT})
 
     assert told == [("delta", 1), ("delta", 2), ("response", None)]
+
+
+def test_a_delta_whose_forerunner_was_lost_waits_for_it(told: list[tuple[str, Any]]) -> None:
+    written: list[Part] = []
+    delivery = Delivery(lambda chat_id, after: written[after:])
+    delivery.delta(USER, CHAT, 1, "one ")
+
+    delivery.delta(USER, CHAT, 3, "three ")
+    assert told == [("delta", 1)]  # The second is nowhere yet, and the third without it would be a gap.
+
+    delivery._tried.clear()
+    written += [(1, "one "), (2, "two "), (3, "three "), (4, "four ")]
+    delivery.delta(USER, CHAT, 4, "four ")
+    delivery.delta(USER, CHAT, 2, "two ")
+
+    assert told == [("delta", seq) for seq in (1, 2, 3, 4)]

@@ -122,7 +122,7 @@ def test_a_body_that_is_too_large_is_refused_and_not_kept(server: Server) -> Non
         polling.endheaders()
         for _ in range(FLOOD // MIB):
             polling.send(bytes(MIB))
-        assert polling.getresponse().status == 400
+    assert polling.getresponse().status == 400
     polling.close()
 
     assert status(pid, "VmHWM") - before <= 2 * 1024

@@ -114,6 +114,8 @@ def test_postgresql_may_be_restarted_while_replies_are_written(
     status, answer = workers.two.call("POST", "/api/v1/chat", {"message": slowly(2)}, token)
     refused = there.ask("message", {"message": slowly(2)})
     ready = workers.one.call("GET", "/health/ready")
+    late = browser().connect(workers.two.url, token, reconnection=True)
+    late.until("connect_error")
     database.start()
 
     assert (status, answer["data"]["code"]) == (503, "internal_error")
@@ -124,6 +126,7 @@ def test_postgresql_may_be_restarted_while_replies_are_written(
         assert_whole(tab, tab.told("response", chat_id=id)["chat"])
     for server in workers.both:
         until_ready(server, 200)
+    late.until("ready")
     assert there.ask("message", {"message": slowly(2)})["success"]
 
 
