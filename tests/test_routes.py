@@ -35,6 +35,7 @@ OUTSIDE = {
     "GET /", "GET /health", "GET /health/ready", "GET /metrics",
     "GET /api/v1/docs", "GET /api/v1/docs/<path:name>", "GET /api/v1/redoc", "GET /api/v1/redoc/<path:name>",
     "GET /api/v1/openapi.json", "GET /app", "GET /app/", "GET /app/<path:name>", "GET /app/packages/<name>",
+    "GET /app/settings.json", "GET /api/whatsapp/webhook", "POST /api/whatsapp/webhook",
 }  # fmt: skip
 # The successful statuses of the owner, on an object of its own, for a body as in BODIES.
 OWNER = {"POST /chat/<id:id>/stop": 409, "POST /agents": 201, "POST /projects": 201, "POST /chat": 201} | {

@@ -38,13 +38,21 @@ export class Growing {
 
   #paint() {
     const started = performance.now();
-    const more = this.#queue.slice(0, SLICE);
-    this.#queue = this.#queue.slice(SLICE);
+    const more = this.#next();
     if (more) this.#take(more.replace(/\r\n?/g, "\n"));
     if (this.ending && !this.#queue) this.#end();
     const pause = (performance.now() - started) * 2; // A slow machine paints less often, and stays usable.
     this.#frame = 0;
-    if (this.#queue) this.#later(pause);
+    if (this.#queue && more) this.#later(pause);
+  }
+
+  // Give the next of what came, and not the first half of a line break.
+  #next() {
+    const queue = this.#queue;
+    let size = Math.min(SLICE, queue.length);
+    if (queue[size - 1] === "\r" && !(this.ending && size === queue.length)) size -= 1;
+    this.#queue = queue.slice(size);
+    return queue.slice(0, size);
   }
 
   #later(pause) {
@@ -114,6 +122,7 @@ export class Growing {
   #openFence([head, marker, info]) {
     const block = nodes(lex(`${marker}${info}\n${marker}`), { growing: true }).firstElementChild;
     this.#fence = { block, code: block.querySelector("code"), end: closing(marker), line: "", lines: 0, chunk: null };
+    this.#fence.code.textContent = "";
     this.element.append(block);
     const rest = this.#tail.slice(head.length);
     this.#tail = "";
@@ -155,7 +164,7 @@ export class Growing {
     if (this.#fence) {
       const { line, partial, end } = this.#fence;
       partial?.remove();
-      if (line && !end.test(line)) this.#addLine(line);
+      if (line && !end.test(line)) this.#addLine(`${line}\n`);
       this.#closeFence("");
     }
     for (const node of this.#last) node.remove();

@@ -26,7 +26,7 @@ const escape = (text) => text.replace(/[&<>"']/g, (letter) => `&#${letter.charCo
 const marked = new Marked({
   gfm: true,
   renderer: {
-    html: ({ text }) => escape(text),
+    html: ({ text, block }) => (block ? `<p>${escape(text.trim())}</p>` : escape(text)),
     image: ({ href, text }) => `<a href="${escape(href)}">${escape(text || href)}</a>`,
   },
 });
@@ -50,8 +50,15 @@ export const lex = (text) => marked.lexer(text);
 export function nodes(tokens, { growing = false } = {}) {
   const fragment = DOMPurify.sanitize(marked.parser(tokens), ALLOWED);
   for (const pre of fragment.querySelectorAll("pre")) pre.replaceWith(codeBlock(pre, growing));
-  for (const table of fragment.querySelectorAll("table")) table.replaceWith(scrolling(table));
+  for (const table of fragment.querySelectorAll("table")) letScroll(table);
+  for (const node of [...fragment.childNodes]) if (node.nodeType === Node.TEXT_NODE) enclose(node);
   return fragment;
+}
+
+// Text between blocks: HTML that is shown as text is a paragraph, a line break is nothing.
+function enclose(text) {
+  if (text.data.trim()) text.replaceWith(h("p", {}, text.data.trim()));
+  else text.remove();
 }
 
 // Give a whole text as nodes at once; for long ones there is Growing.
@@ -67,7 +74,7 @@ function codeBlock(pre, growing) {
   const inner = pre.firstElementChild ?? pre;
   const language = /language-([\w+#.-]+)/.exec(inner.className)?.[1] ?? "";
   if (!growing) colour(inner, language);
-  const shown = h("pre", { tabindex: 0, role: "region", "aria-label": language || t("code") }, inner);
+  const shown = h("pre", { tabindex: 0, role: "group", "aria-label": language || t("code") }, inner);
   return h("div", { class: "code" }, h("div", { class: "code-head" }, h("span", {}, language), copying(inner)), shown);
 }
 
@@ -78,11 +85,10 @@ export function colour(inner, language) {
   inner.replaceChildren(DOMPurify.sanitize(value, ALLOWED));
 }
 
-function scrolling(table) {
-  const frame = h("div", { class: "table", tabindex: 0, role: "region", "aria-label": t("table") });
+function letScroll(table) {
+  const frame = h("div", { class: "table", tabindex: 0, role: "group", "aria-label": t("table") });
   table.replaceWith(frame);
   frame.append(table);
-  return frame;
 }
 
 export function copying(source, label = t("copy")) {

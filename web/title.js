@@ -14,12 +14,13 @@ export class Title {
       onkeydown: (event) => event.key === "Enter" && this.field.blur(),
     });
     const remove = button(t("deleteConversation"), "trash", () => this.delete(remove), { quiet: true });
-    this.element = h("header", { class: "talk-head", hidden: true }, this.field, remove);
+    this.heading = h("h1", { class: "unseen" });
+    this.element = h("header", { class: "talk-head", hidden: true }, this.heading, this.field, remove);
   }
 
   show({ id, title }) {
     this.id = id;
-    this.field.value = title;
+    this.field.value = this.heading.textContent = title;
     document.title = `${title} · CodeSherpa`;
     this.element.hidden = false;
   }

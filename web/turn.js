@@ -21,8 +21,8 @@ export class Turn {
     this.trouble = h("div", {});
     this.foot = h("footer", { class: "turn-foot" });
     this.reply = h(
-      "section",
-      { class: "reply", "aria-label": t("reply") },
+      "div",
+      { class: "reply", role: "group", "aria-label": t("reply") },
       this.who,
       this.body,
       this.trouble,
@@ -142,11 +142,11 @@ function asked({ message, code_context, created_at }) {
       "details",
       { class: "beside" },
       h("summary", {}, t("codeBeside", { lines: number(lines) })),
-      h("pre", { tabindex: 0, role: "region", "aria-label": t("code") }, code_context),
+      h("pre", { tabindex: 0, role: "group", "aria-label": t("code") }, code_context),
     );
   return h(
-    "section",
-    { class: "asked", "aria-label": t("you") },
+    "div",
+    { class: "asked", role: "group", "aria-label": t("you") },
     h("div", { class: "words" }, message),
     beside,
     h("time", { datetime: created_at }, time(created_at)),
@@ -185,13 +185,13 @@ function foot(chat, again) {
     input_tokens || output_tokens ? t("tokens", { input: number(input_tokens), output: number(output_tokens) }) : null,
     took ? t("took", { seconds: number(took, 1) }) : null,
   ];
-  const retry = button(t("retry"), "retry", again);
-  retry.classList.add("small");
+  // What went wrong has a button of its own to try again.
+  const bad = ["failed", "interrupted"].includes(chat.status);
   return [
     h("span", { class: "facts" }, facts.filter(Boolean).join(" · ")),
-    copying(chat.response, t("copyReply")),
-    retry,
-  ];
+    chat.response && copying(chat.response, t("copyReply")),
+    !bad && button(t("retry"), "retry", again, { class: "small" }),
+  ].filter(Boolean);
 }
 
 function troubleBox(words, again, mild = false) {

@@ -8,8 +8,7 @@ const WIDTH = 480;
 const HEIGHT = 72;
 
 export async function usageOfToday(client, place) {
-  const { hours, input, output, chats, whole } = await count(client);
-  const budget = Number(document.documentElement.dataset.budget) || null;
+  const [{ hours, input, output, chats, whole }, budget] = await Promise.all([count(client), dailyBudget()]);
   const total = input + output;
   place.replaceChildren(
     h(
@@ -33,6 +32,12 @@ export async function usageOfToday(client, place) {
       }),
     ),
   );
+}
+
+// What the service lets a user spend in a day; the API does not tell, the page is served with it.
+async function dailyBudget() {
+  const answer = await fetch("/app/settings.json");
+  return answer.ok ? (await answer.json()).daily_token_budget : null;
 }
 
 async function count(client) {

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import PurePosixPath
+from typing import Any
 
-from flask import Blueprint, Response, send_from_directory
+from flask import Blueprint, Response, current_app, send_from_directory
 
 from codesherpa.errors import NotFound
 from codesherpa.limits import unlimited
@@ -36,6 +37,13 @@ def page() -> Response:
     response = serve("index.html" if installed() else "missing.html", "text/html")
     response.headers["Content-Security-Policy"] = POLICY
     return response
+
+
+@blueprint.get("/settings.json")
+@unlimited
+def settings() -> dict[str, Any]:
+    """Tell the page what it cannot learn from the API: no secret, since whoever registers meets it."""
+    return {"daily_token_budget": current_app.config["DAILY_TOKEN_BUDGET"]}
 
 
 @blueprint.get("/<path:name>")

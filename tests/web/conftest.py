@@ -160,7 +160,7 @@ def model() -> Iterator[bedrock.StandIn]:
 @pytest.fixture(scope="session")
 def online(model: bedrock.StandIn, tmp_path_factory: pytest.TempPathFactory, empty_sqlite: Path) -> Iterator[Server]:
     """A server whose model is the stand-in for Bedrock: it says what a message tells it to say, as fast."""
-    settings = model.environment | {"MODEL_PROVIDER": "bedrock"}
+    settings = model.environment | {"MODEL_PROVIDER": "bedrock", "DAILY_TOKEN_BUDGET": "100000"}
     with served(tmp_path_factory.mktemp("online"), empty_sqlite, **settings) as server:
         yield server
 

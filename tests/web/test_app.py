@@ -17,12 +17,13 @@ PHONE: dict[str, Any] = {"viewport": {"width": 375, "height": 720}, "hasTouch": 
 
 
 def test_the_first_visit_leads_to_a_review_with_its_lines(offline: Server, tab: Tab) -> None:
-    page = tab(offline)
+    page = tab(offline, viewport={"width": 1280, "height": 860})
 
     page.register("first@example.com")
     page.click("text=Review this code")
     page.press("Enter")
     page.see(DONE)
+    page.keep("light-1280-review")
 
     assert page.text(".finding:first-child .badge") == "Critical"
     assert page.text(".finding:first-child .place") == "cart.py:13"

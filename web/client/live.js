@@ -56,7 +56,7 @@ export class Live extends EventTarget {
       try {
         return (await this.ask("message", sent)).chat;
       } catch (error) {
-        if (error.code === "rate_limited") await seconds(error.data.retry_after ?? 1);
+        if (passes(error)) await seconds(error.data.retry_after);
         else if (error instanceof ApiError && !REFUSED.includes(error.code)) throw error;
       }
     }
@@ -161,6 +161,9 @@ export class Live extends EventTarget {
     }
   }
 }
+
+// What carries a time after which to try again passes by itself; a budget that is spent may take hours.
+const passes = (error) => error.data?.retry_after && error.code !== "budget_exceeded";
 
 const seconds = (count) => new Promise((done) => setTimeout(done, count * 1000));
 
