@@ -269,7 +269,7 @@ export interface Password {
 /** The password as it is, and as it is to be. */
 export interface PasswordChange {
   current_password: string;
-  /** 8 to 72 bytes of UTF-8 */
+  /** 8 to 72 bytes of UTF-8, not common */
   new_password: string;
 }
 
@@ -338,7 +338,7 @@ export interface Ready {
 export interface Registration {
   name: string;
   email: string;
-  /** 8 to 72 bytes of UTF-8 */
+  /** 8 to 72 bytes of UTF-8, not common */
   password: string;
 }
 

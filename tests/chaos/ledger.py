@@ -208,7 +208,9 @@ class Ledger:
         for chat in chats.values():
             if chat.status != "interrupted":
                 continue
-            last = max((at for at, _ in shown[chat.id]), default=0.0)
+            top = max((seq for _, seq in shown[chat.id]), default=0)
+            # When its last words were shown first; another worker may show them again to others, later.
+            last = min((at for at, seq in shown[chat.id] if seq == top), default=0.0)
             death = min((at for at in kills if at >= last - 0.5), default=None)
             if death is None:
                 yield f"interrupted: chat {chat.id}, and no worker was killed after its last words"

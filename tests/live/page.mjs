@@ -25,11 +25,11 @@ const grown = (id) => shown.get(id).every((text, at, all) => !at || text.startsW
 
 await until(() => events.includes("ready"));
 
-const long = await sherpa.send('Slowly. <<standin {"tokens": 120, "tokens_per_second": 30}>>');
+const long = await sherpa.send('@chat slowly. <<standin {"tokens": 120, "tokens_per_second": 30}>>');
 await until(() => reply(long.id).seq > 3);
 say({ at: "words", seq: reply(long.id).seq });
 await told(); // The connection is cut.
-const repeated = sherpa.send("Hello. <<standin {}>>");
+const repeated = sherpa.send("@chat hello. <<standin {}>>");
 await until(() => reply(long.id).chat);
 const { chat } = reply(long.id);
 const before = shown.get(long.id).at(-2); // The last that was joined from deltas, before the end told the whole.
@@ -39,7 +39,7 @@ const second = await repeated;
 await until(() => reply(second.id).chat);
 say({ at: "repeated", status: reply(second.id).chat.status });
 
-const endless = await sherpa.send('On and on. <<standin {"tokens": 2000, "tokens_per_second": 30}>>');
+const endless = await sherpa.send('@chat on and on. <<standin {"tokens": 2000, "tokens_per_second": 30}>>');
 await until(() => reply(endless.id).seq > 1);
 const { chat: stopped } = await sherpa.stop(endless.id);
 await until(() => reply(endless.id).chat);
@@ -47,7 +47,7 @@ say({ at: "stopped", status: stopped.status, text: stopped.response, shown: repl
 
 say({ at: "expiring", events });
 await told(); // The first access token has ended.
-const last = await sherpa.send("Still there? <<standin {}>>");
+const last = await sherpa.send("@chat still there? <<standin {}>>");
 await until(() => reply(last.id).chat);
 say({ at: "renewed", status: reply(last.id).chat.status, events });
 process.exit(0);

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -63,9 +64,12 @@ class Page:
         self.node = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def at(self, place: str) -> dict[str, Any]:
-        """Wait until the client says where it is."""
+        """Wait until the client says where it is; one that says nothing is ended."""
         assert self.node.stdout
+        patience = threading.Timer(60, self.node.kill)
+        patience.start()
         said: dict[str, Any] = json.loads(self.node.stdout.readline() or "{}")
+        patience.cancel()
         assert said.get("at") == place
         return said
 
