@@ -13,6 +13,7 @@ import config as settings
 from codesherpa import edge, errors, observability
 from codesherpa.api import DOCUMENT, Id
 from codesherpa.extensions import api, cors, db, jwt, migrate, socketio
+from codesherpa.json import Provider
 
 __version__ = "0.1.0"
 
@@ -32,8 +33,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.url_map.converters["id"] = Id
     app.session_interface = NoCookies()
-    app.json.sort_keys = False  # type: ignore[attr-defined]
-    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    app.json = Provider(app)
     app.config.from_mapping(config if config is not None else settings.from_environment())
     register_secret(app)
     register_extensions(app)

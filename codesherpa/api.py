@@ -154,6 +154,11 @@ class ApiBlueprint(Blueprint):
     def __init__(self, name: str, import_name: str, *, path: str | None = None, description: str = "") -> None:
         super().__init__(name, import_name, url_prefix=f"{PREFIX}/{path or name}", description=description)
 
+    def arguments(self, schema: type[Schema], **kwargs: Any) -> Callable[[View], View]:
+        """Load the arguments of a view by `schema`, which is made once, not at each request."""
+        decorate: Callable[[View], View] = super().arguments(schema(), **kwargs)
+        return decorate
+
     def response(
         self, status_code: int, schema: type[Schema] | None = None, *, message: str = "Done.", **documentation: Any
     ) -> Callable[[View], View]:

@@ -3,13 +3,13 @@
 from typing import TYPE_CHECKING
 
 from flask_cors import CORS
-from flask_jwt_extended import JWTManager
 from flask_migrate import Migrate
 from flask_socketio import SocketIO
 from flask_sqlalchemy import SQLAlchemy
 
 from codesherpa.api import VersionedApi
 from codesherpa.database import Base
+from codesherpa.signatures import Guard
 
 db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
 if TYPE_CHECKING:  # Flask-SQLAlchemy makes its model class while it runs, which a type checker cannot see.
@@ -18,7 +18,7 @@ else:
     Model = db.Model
 
 migrate = Migrate()
-jwt = JWTManager()
+jwt = Guard()
 cors = CORS()
 socketio = SocketIO()
 api = VersionedApi()

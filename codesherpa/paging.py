@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from operator import attrgetter
 from typing import Any
 
 from marshmallow import Schema, fields
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, bindparam, func, select
 
-from codesherpa.extensions import db
-from codesherpa.schema import Id, Text, WholeText
+from codesherpa.rows import columns, fetch
+from codesherpa.schema import Item, Text, WholeText
+from codesherpa.user.models import User
 
 
 class PageArguments(Schema):
@@ -23,40 +23,13 @@ class PageArguments(Schema):
     q = Text(least=0, most=200)
 
 
-class PageInfo(Schema):
+class PageInfo(Item):
     """Where a page stands in its list."""
 
     count = fields.Integer(required=True, metadata={"description": "on this page"})
     total = fields.Integer(required=True, metadata={"description": "on all pages"})
     page = fields.Integer(required=True)
     page_size = fields.Integer(required=True)
-
-
-class Item(Schema):
-    """What stands in a list, many times over: an object whose attributes are its fields.
-
-    Dumping reads them without marshmallow's search in mappings and paths, which takes three times as long.
-    """
-
-    AS_STORED = (fields.String, fields.Integer, fields.Float, fields.Boolean, Id)
-
-    @cached_property
-    def readers(self) -> list[tuple[str, Callable[[Any], Any]]]:
-        """Return of each field its name in the answer, and what reads it off an object."""
-        return [(field.data_key or name, self.reader(name, field)) for name, field in self.dump_fields.items()]
-
-    def reader(self, name: str, field: fields.Field[Any]) -> Callable[[Any], Any]:
-        if type(field) in self.AS_STORED:
-            return attrgetter(field.attribute or name)
-        return lambda found: field.serialize(name, found, accessor=self.get_attribute)
-
-    def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
-        return getattr(obj, attr, default)
-
-    def dump(self, obj: Any, *, many: bool | None = None) -> Any:
-        if many:
-            return [self.dump(one) for one in obj]
-        return {key: read(obj) for key, read in self.readers}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +46,42 @@ class Page:
         return len(self.items)
 
 
-def paged(statement: Select[Any], page: int, page_size: int) -> Page:
-    """Fetch one page of an ordered selection of one entity, with the total in the same query."""
-    with_total = statement.add_columns(func.count().over()).limit(page_size).offset((page - 1) * page_size)
-    rows = db.session.execute(with_total).all()
-    total = rows[0][-1] if rows else count(statement) if page > 1 else 0
-    return Page([row[0] for row in rows], total, page, page_size)
+class Listing:
+    """The list of all that a user has of one kind, in `order`; its selections are made once, at the first call."""
+
+    def __init__(self, entity: type[Any], searched: Any, *order: Any) -> None:
+        self.entity, self.searched, self.order = entity, searched, order
+
+    def page(self, user: User, page: int, page_size: int, q: str = "") -> Page:
+        """Return a page of what contains `q`, as rows, with the total in the same query."""
+        wanted = {"user_id": user.id, "q": escaped(q)} if q else {"user_id": user.id}
+        shown, total = self.with_q if q else self.without_q
+        rows = fetch(shown, page_size=page_size, offset=(page - 1) * page_size, **wanted)
+        if not rows and page > 1:
+            return Page([], fetch(total, **wanted)[0][0], page, page_size)
+        return Page(rows, rows[0].total if rows else 0, page, page_size)
+
+    @cached_property
+    def without_q(self) -> tuple[Select[Any], Select[Any]]:
+        return self.statements(self.entity.user_id == bindparam("user_id"))
+
+    @cached_property
+    def with_q(self) -> tuple[Select[Any], Select[Any]]:
+        return self.statements((self.entity.user_id == bindparam("user_id")) & contains(self.searched))
+
+    def statements(self, mine: Any) -> tuple[Select[Any], Select[Any]]:
+        total = select(func.count()).select_from(self.entity).where(mine)
+        # Counted apart from the rows: a window over them would read every row of the list whole.
+        shown = select(*columns(self.entity), total.scalar_subquery().label("total")).where(mine)
+        return shown.order_by(*self.order).limit(bindparam("page_size")).offset(bindparam("offset")), total
 
 
-def count(statement: Select[Any]) -> int:
-    return db.session.scalar(select(func.count()).select_from(statement.order_by(None).subquery())) or 0
+def contains(column: Any) -> ColumnElement[bool]:
+    """Return the condition that a column contains the parameter `q` somewhere, case ignored."""
+    found: ColumnElement[bool] = column.icontains(bindparam("q"), escape="/")
+    return found
+
+
+def escaped(q: str) -> str:
+    """Return `q` for `contains`, where `%` and `_` are letters."""
+    return q.replace("/", "//").replace("%", "/%").replace("_", "/_")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, cached_property
+from operator import attrgetter
 from typing import Any
 
 import email_validator
@@ -119,7 +120,65 @@ class Timestamp(fields.Field[datetime]):
         super().__init__(metadata={"type": "string", "format": "date-time"}, **kwargs)
 
     def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
-        return None if value is None else value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return self.text(value)
+
+    @staticmethod
+    def text(value: datetime | None) -> str | None:
+        if value is None:
+            return None
+        return (value if value.tzinfo is UTC else value.astimezone(UTC)).isoformat()[:-6] + "Z"
+
+
+class Stored(fields.Nested):
+    """JSON that is stored in the very shape that it is shown in, so that only the document looks into it."""
+
+    def _serialize(  # type: ignore[override]  # The two above it differ in the name.
+        self, nested_obj: Any, attr: str | None, obj: Any, **kwargs: Any
+    ) -> Any:
+        return nested_obj
+
+
+class Item(Schema):
+    """What stands in a list, many times over: an object whose attributes are its fields.
+
+    Dumping reads them without marshmallow's search in mappings and paths, which takes five times as long.
+    """
+
+    AS_STORED = (fields.String, fields.Integer, fields.Float, fields.Boolean, Id, Stored)
+
+    @cached_property
+    def plan(self) -> tuple[dict[str, None], list[str], Callable[[Any], Any], list[tuple[str, Callable[[Any], Any]]]]:
+        """Return the order of the answer; what stands in it as it is read, and its reader; and what is made of it."""
+        named = [(field.data_key or name, field.attribute or name, field) for name, field in self.dump_fields.items()]
+        plain = [(key, attribute) for key, attribute, field in named if type(field) in self.AS_STORED]
+        made = [(key, self.maker(name, field)) for key, name, field in named if type(field) not in self.AS_STORED]
+        # A reader of one attribute alone would give it bare.
+        read = attrgetter(*(attribute for _, attribute in plain), "__class__")
+        return dict.fromkeys(key for key, _, _ in named), [key for key, _ in plain], read, made
+
+    def maker(self, name: str, field: fields.Field[Any]) -> Callable[[Any], Any]:
+        """Return what makes the value of a field from an object."""
+        if isinstance(field, fields.Function) and (call := field.serialize_func):
+            return lambda found: call(found)
+        if isinstance(field, Timestamp):
+            return lambda found: field.text(getattr(found, name))
+        if isinstance(field, fields.List) and isinstance(field.inner, fields.Nested):
+            one = field.inner.schema.dump
+            return lambda found: [one(item) for item in getattr(found, name)]
+        return lambda found: field.serialize(name, found, accessor=self.get_attribute)
+
+    def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
+        return getattr(obj, attr, default)
+
+    def dump(self, obj: Any, *, many: bool | None = None) -> Any:
+        if many:
+            return [self.dump(one) for one in obj]
+        order, keys, read, made = self.plan
+        answer: dict[str, Any] = order.copy()
+        answer.update(zip(keys, read(obj), strict=False))
+        for key, make in made:
+            answer[key] = make(obj)
+        return answer
 
 
 class OneOf(fields.Field[Any]):

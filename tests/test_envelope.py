@@ -125,3 +125,16 @@ def test_a_sane_request_id_is_kept(app: Flask, sent: str, taken: bool) -> None:
 
     assert (answer.headers["X-Request-ID"] == sent) is taken
     assert len(answer.headers["X-Request-ID"]) > 0
+
+
+def test_what_only_json_can_escape_is_told_escaped(ada: Caller) -> None:
+    answer = ada.post("/agents", data=rb'{"name": "A", "\ud800": 1}', content_type="application/json")
+
+    assert (answer.status_code, answer.json["data"]["errors"]) == (400, {"\ud800": ["Unknown field."]})
+
+
+def test_other_letters_than_ascii_are_written_as_they_are(ada: Caller) -> None:
+    answer = ada.post("/agents", json={"name": "नमस्ते"})
+
+    assert "नमस्ते".encode() in answer.data
+    assert answer.content_type == "application/json"

@@ -14,7 +14,7 @@ from sqlalchemy import event
 from codesherpa.api import PREFIX, ApiBlueprint
 from codesherpa.extensions import db
 from codesherpa.user.models import User
-from tests.conftest import Caller
+from tests.conftest import Caller, settle
 from tests.scripted import Scripted
 
 # What each route wants: nothing, a refresh token, or an access token. A new route must be put in its place here.
@@ -195,3 +195,17 @@ def test_no_route_costs_a_query_a_row(app: Flask, ada: Caller, objects: Callable
     event.remove(engine, "before_cursor_execute", note)
 
     assert len([one for one in statements if not one.startswith("BEGIN")]) <= QUERIES.get(route, 7), statements
+
+
+@pytest.mark.parametrize("route", sorted(route for route in ACCESS if route.startswith("GET")))
+def test_what_only_reads_changes_nothing(app: Flask, ada: Caller, objects: Callable[[str], int], route: str) -> None:
+    """It has no transaction on SQLite, so what it wrote could not be taken back."""
+    id = objects(route.split()[1])
+    settle(app)
+    statements: list[str] = []
+    with app.app_context():
+        event.listen(db.engine, "before_cursor_execute", lambda *told: statements.append(told[2]))
+
+    call(ada, route, id, ada.access)
+
+    assert {one.split()[0] for one in statements} == {"SELECT"}

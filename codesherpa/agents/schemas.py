@@ -2,8 +2,8 @@
 
 from marshmallow import Schema, fields, validate
 
-from codesherpa.paging import Item, PageInfo
-from codesherpa.schema import Fraction, Id, Text, Timestamp, Whole
+from codesherpa.paging import PageInfo
+from codesherpa.schema import Fraction, Id, Item, Text, Timestamp, Whole
 
 STATUSES = ("active", "inactive")
 KINDS = ("general", "review", "explain")

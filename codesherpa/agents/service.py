@@ -10,8 +10,10 @@ from sqlalchemy.orm.attributes import set_committed_value
 from codesherpa.agents.models import Agent
 from codesherpa.errors import NotFound
 from codesherpa.extensions import db
-from codesherpa.paging import Page, paged
+from codesherpa.paging import Listing, Page
 from codesherpa.user.models import User
+
+LISTING = Listing(Agent, Agent.name, Agent.id.desc())
 
 
 def find(user: User, id: int) -> Agent:
@@ -24,10 +26,7 @@ def find(user: User, id: int) -> Agent:
 
 def list(user: User, page: int, page_size: int, q: str = "") -> Page:
     """Return a page of a user's agents, newest first, whose name contains `q`."""
-    statement = select(Agent).where(Agent.user_id == user.id).order_by(Agent.id.desc())
-    if q:
-        statement = statement.where(Agent.name.icontains(q, autoescape=True))
-    return paged(statement, page, page_size)
+    return LISTING.page(user, page, page_size, q)
 
 
 def create(user: User, **values: Any) -> Agent:

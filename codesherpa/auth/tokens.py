@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from flask import current_app, g, request
-from flask_jwt_extended import create_access_token, create_refresh_token, decode_token, verify_jwt_in_request
+from flask_jwt_extended import create_access_token, create_refresh_token, decode_token
 from flask_jwt_extended.exceptions import JWTExtendedException
 from jwt.exceptions import PyJWTError
 from sqlalchemy import bindparam, select
@@ -19,14 +19,18 @@ from codesherpa.auth.models import AuthSession
 from codesherpa.database import LARGEST_KEY, now, reading
 from codesherpa.errors import AccountDisabled, TokenRevoked, Unauthorized, kind_of
 from codesherpa.extensions import db, jwt
+from codesherpa.rows import columns, fetch
 from codesherpa.user.models import User
 
 # A request by these changes nothing, so SQLite need not keep writers away from it.
 READS = ("GET", "HEAD")
 # With its user, in one query; made once, since every signed-in request asks it.
 SESSION = select(AuthSession).where(AuthSession.id == bindparam("id"))
-
-
+GLANCE = (
+    select(*columns(User), AuthSession.id.label("session_id"), AuthSession.ended_at)
+    .join(AuthSession.user)
+    .where(AuthSession.id == bindparam("session_id"))
+)
 # Three parts in the one spelling that base64url has for them; PyJWT would take `=` at the end as well. The last
 # letter of 32 bytes carries four bits, so only sixteen letters can stand there.
 SPELLING = re.compile(r"(?:[A-Za-z0-9_-]{1,900}\.){2}[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
@@ -79,13 +83,31 @@ def guard() -> None:
     if wanted is None or request.method == "OPTIONS":
         return
     g.reading = request.method in READS
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme != "Bearer" or not SPELLING.fullmatch(token):
+    claims = claims_of(bearer(), wanted)
+    # As verify_jwt_in_request does, but that it reads a token's header once more at each request, which costs
+    # as much as the query for the session: this is where current_user and get_jwt look.
+    g._jwt_extended_jwt, g._jwt_extended_jwt_user = claims, {"loaded_user": user_of({}, claims)}
+
+
+def bearer() -> str:
+    """Return the token that a request carries. Raises Unauthorized."""
+    scheme, _, token = request.headers.get("Authorization", "").strip().partition(" ")
+    if scheme.lower() != "bearer":
+        raise Unauthorized
+    return token
+
+
+def claims_of(token: str, wanted: str) -> dict[str, Any]:
+    """Return the claims of a token of the type that is wanted. Raises Unauthorized and TokenExpired."""
+    if not SPELLING.fullmatch(token):
         raise Unauthorized
     try:
-        verify_jwt_in_request(refresh=wanted == "refresh")
+        claims: dict[str, Any] = decode_token(token)
     except (JWTExtendedException, PyJWTError) as fault:
         raise kind_of(fault) from fault
+    if claims["type"] != wanted:
+        raise Unauthorized
+    return claims
 
 
 def identify(token: str) -> tuple[AuthSession, datetime]:
@@ -93,14 +115,7 @@ def identify(token: str) -> tuple[AuthSession, datetime]:
 
     Raises Unauthorized, TokenExpired, TokenRevoked or AccountDisabled.
     """
-    if not SPELLING.fullmatch(token):
-        raise Unauthorized
-    try:
-        claims = decode_token(token)
-    except (JWTExtendedException, PyJWTError) as fault:
-        raise kind_of(fault) from fault
-    if claims["type"] != "access":
-        raise Unauthorized
+    claims = claims_of(token, "access")
     return session_of(claims), datetime.fromtimestamp(claims["exp"], now().tzinfo)
 
 
@@ -117,19 +132,47 @@ def key_for(header: dict[str, Any], claims: dict[str, Any]) -> str:
     return key
 
 
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What a request that only reads knows of its session; the `user` is apart from the ORM's session."""
+
+    id: int
+    user_id: int
+    user: User
+
+
 @jwt.user_lookup_loader
 def user_of(_header: dict[str, Any], claims: dict[str, Any]) -> User:
     """Find who holds a token. A refresh token that is spent passes here: the rotation judges it."""
-    g.auth_session = session = session_of(claims)
-    return session.user
+    g.auth_session = session = (glance if g.reading else live_session)(claims.get("sid"))
+    return owner(session, claims)
 
 
 def session_of(claims: dict[str, Any]) -> AuthSession:
     """Return the session that a token belongs to. Raises TokenRevoked and AccountDisabled."""
     session = live_session(claims.get("sid"))
+    owner(session, claims)
+    return session
+
+
+def owner(session: AuthSession | Glance, claims: dict[str, Any]) -> User:
+    """Return the user of a session, who must be the one that the token names."""
     if str(session.user_id) != claims["sub"]:
         raise TokenRevoked
-    return session
+    return session.user
+
+
+def glance(id: Any) -> Glance:
+    """As `live_session`, without the ORM, for a request that changes nothing."""
+    found = fetch(GLANCE, session_id=id) if isinstance(id, int) else ()
+    if not found or found[0].ended_at:
+        raise TokenRevoked
+    values = vars(found[0])
+    session_id, _ = values.pop("session_id"), values.pop("ended_at")
+    user = User(**values)
+    if not user.is_active:
+        raise AccountDisabled
+    return Glance(session_id, user.id, user)
 
 
 def live_session(id: Any) -> AuthSession:

@@ -11,8 +11,10 @@ from codesherpa.chat import work
 from codesherpa.chat.models import ACTIVE, Chat, Conversation
 from codesherpa.errors import NotFound
 from codesherpa.extensions import db
-from codesherpa.paging import Page, paged
+from codesherpa.paging import Listing, Page
 from codesherpa.user.models import User
+
+LISTING = Listing(Conversation, Conversation.title, Conversation.last_chat_at.desc(), Conversation.id.desc())
 
 
 def find(user: User, id: int) -> Conversation:
@@ -36,10 +38,7 @@ def named(user: User, conversation_id: int | None, session_id: str | None) -> Co
 
 def list(user: User, page: int, page_size: int, q: str = "") -> Page:
     """Return a page of a user's conversations whose title contains `q`, the one with the last chat first."""
-    statement = select(Conversation).where(Conversation.user_id == user.id).options(undefer(Conversation.chat_count))
-    if q:
-        statement = statement.where(Conversation.title.icontains(q, autoescape=True))
-    return paged(statement.order_by(Conversation.last_chat_at.desc(), Conversation.id.desc()), page, page_size)
+    return LISTING.page(user, page, page_size, q)
 
 
 def change(user: User, id: int, changes: dict[str, Any]) -> Conversation:

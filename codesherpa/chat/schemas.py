@@ -7,7 +7,7 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 from codesherpa.chat.models import ACTIVE, ENDED
 from codesherpa.chat.results import Result
 from codesherpa.paging import PageInfo
-from codesherpa.schema import Id, IdText, Text, Timestamp, Whole, WholeText
+from codesherpa.schema import Id, IdText, Item, Stored, Text, Timestamp, Whole, WholeText
 
 
 class NewChat(Schema):
@@ -47,7 +47,7 @@ class ChatError(Schema):
     message = fields.String(required=True)
 
 
-class Chat(Schema):
+class Chat(Item):
     """A message and the reply to it."""
 
     id = Id(required=True)
@@ -61,12 +61,12 @@ class Chat(Schema):
     result = Result(required=True, allow_none=True)
     status = fields.String(required=True, validate=validate.OneOf(ACTIVE + ENDED))
     agent = fields.String(attribute="sherpa", required=True, allow_none=True)
-    routing = fields.Nested(Routing, required=True, allow_none=True)
+    routing = Stored(Routing, required=True, allow_none=True)
     provider = fields.String(required=True, allow_none=True)
     model_id = fields.String(required=True, allow_none=True)
     input_tokens = fields.Integer(required=True, allow_none=True)
     output_tokens = fields.Integer(required=True, allow_none=True)
-    error = fields.Nested(ChatError, required=True, allow_none=True)
+    error = Stored(ChatError, required=True, allow_none=True)
     client_message_id = fields.String(required=True, allow_none=True)
     created_at = Timestamp(required=True)
     completed_at = Timestamp(required=True, allow_none=True)
@@ -83,7 +83,7 @@ class HistoryArguments(Schema):
     q = Text(least=0, most=200)
 
 
-class History(Schema):
+class History(Item):
     """Some chats, oldest first; `next_before` leads to older ones, null where there are none."""
 
     chats = fields.List(fields.Nested(Chat), required=True)
@@ -91,7 +91,7 @@ class History(Schema):
     next_before = Id(required=True, allow_none=True)
 
 
-class Conversation(Schema):
+class Conversation(Item):
     """Chats that belong together."""
 
     id = Id(required=True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.exc import IntegrityError
 
 from codesherpa.agents import service as agents
@@ -16,12 +18,15 @@ from codesherpa.database import now, reading
 from codesherpa.errors import BY_CODE, AppError, BudgetExceeded, Conflict, ModelTimeout, NotFound
 from codesherpa.extensions import db
 from codesherpa.observability import request_id
+from codesherpa.paging import contains, escaped
 from codesherpa.projects import service as projects
+from codesherpa.rows import columns, fetch
 from codesherpa.user import service as users
 from codesherpa.user.models import User
 
 TITLE = 80
 STOPPING = 10.0  # Seconds that a caller waits for a reply that was told to stop.
+UNSEEN = ("delta_ends", "request_id", "lease_owner", "lease_expires_at")  # Of a chat, what no list shows.
 LONGEST_WAIT = 600.0  # Seconds that a caller waits for a reply.
 CATCH_UP = 2.0  # Seconds in which what another process has shown must be known here too.
 PAUSE = 0.1
@@ -30,9 +35,9 @@ RETRY_AFTER = 5  # Seconds after which a model that was short of breath is worth
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Some chats, oldest first; `next_before` leads to the ones before them."""
+    """Some chats as rows, oldest first; `next_before` leads to the ones before them."""
 
-    chats: list[Chat]
+    chats: Sequence[Any]
     next_before: int | None
 
     @property
@@ -50,16 +55,24 @@ def find(user: User, id: int) -> Chat:
 
 def history(user: User, limit: int, before: int | None = None, q: str = "", **where: int) -> History:
     """Return the last chats of a user before one, oldest first, of the conversation, agent or project in `where`."""
-    statement = select(Chat).where(Chat.user_id == user.id).filter_by(**where)
-    if before is not None:
-        statement = statement.where(Chat.id < before)
-    if q:
-        statement = statement.where(
-            Chat.message.icontains(q, autoescape=True) | Chat.response.icontains(q, autoescape=True)
-        )
-    found = db.session.scalars(statement.order_by(Chat.id.desc()).limit(limit + 1)).all()
-    shown = list(reversed(found[:limit]))
+    wanted: dict[str, Any] = where | ({} if before is None else {"before": before}) | ({"q": escaped(q)} if q else {})
+    found = fetch(selection(*sorted(wanted)), user_id=user.id, most=limit + 1, **wanted)
+    shown = found[:limit][::-1]
     return History(shown, shown[0].id if len(found) > limit else None)
+
+
+@cache
+def selection(*wanted: str) -> Select[Any]:
+    """Return the selection of a user's last chats by what is asked of them; each is made once."""
+    asked = {
+        "before": Chat.id < bindparam("before"),
+        "q": contains(Chat.message) | contains(Chat.response),
+        "conversation_id": Chat.conversation_id == bindparam("conversation_id"),
+        "agent_id": Chat.agent_id == bindparam("agent_id"),
+        "project_id": Chat.project_id == bindparam("project_id"),
+    }
+    mine = select(*columns(Chat, without=UNSEEN)).where(Chat.user_id == bindparam("user_id"))
+    return mine.where(*(asked[name] for name in wanted)).order_by(Chat.id.desc()).limit(bindparam("most"))
 
 
 def submit(user: User, message: str, client_message_id: str | None = None, **beside: Any) -> tuple[Chat, bool]:

@@ -2,8 +2,8 @@
 
 from marshmallow import Schema, fields, validate
 
-from codesherpa.paging import Item, PageInfo
-from codesherpa.schema import Id, Text, Timestamp
+from codesherpa.paging import PageInfo
+from codesherpa.schema import Id, Item, Text, Timestamp
 
 # An owner has at most 39 letters, digits and inner hyphens; a repository 100 of its own letters.
 LETTERS = r"^[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}"

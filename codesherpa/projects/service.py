@@ -8,9 +8,11 @@ from sqlalchemy import select
 
 from codesherpa.errors import NotFound
 from codesherpa.extensions import db
-from codesherpa.paging import Page, paged
+from codesherpa.paging import Listing, Page
 from codesherpa.projects.models import Project
 from codesherpa.user.models import User
+
+LISTING = Listing(Project, Project.name, Project.id.desc())
 
 
 def find(user: User, id: int) -> Project:
@@ -23,10 +25,7 @@ def find(user: User, id: int) -> Project:
 
 def list(user: User, page: int, page_size: int, q: str = "") -> Page:
     """Return a page of a user's projects, newest first, whose name contains `q`."""
-    statement = select(Project).where(Project.user_id == user.id).order_by(Project.id.desc())
-    if q:
-        statement = statement.where(Project.name.icontains(q, autoescape=True))
-    return paged(statement, page, page_size)
+    return LISTING.page(user, page, page_size, q)
 
 
 def create(user: User, **values: Any) -> Project:

@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
 
-from codesherpa.schema import Email, Id, Text, Timestamp
+from codesherpa.schema import Email, Id, Item, Text, Timestamp
 from codesherpa.user import passwords
 
 LANGUAGES = ("en", "hi", "hinglish")
@@ -29,7 +29,7 @@ class NewPassword(Text):
         return text
 
 
-class User(Schema):
+class User(Item):
     """A user, as anybody who may see it sees it."""
 
     id = Id(required=True)
