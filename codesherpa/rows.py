@@ -22,7 +22,7 @@ def fetch(statement: Select[Any], **values: Any) -> list[Any]:
         found = connection.execute(statement, values)
         names = tuple(found.keys())
         # Reading a name off SQLAlchemy's own rows takes five times as long.
-        return [SimpleNamespace(**dict(zip(names, row, strict=True))) for row in found]
+        return [SimpleNamespace(**dict(zip(names, row, strict=True))) for row in found.all()]
 
 
 def reader() -> Engine:

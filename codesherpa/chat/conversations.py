@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import undefer
 
 from codesherpa.chat import work
-from codesherpa.chat.models import ACTIVE, Chat, Conversation
+from codesherpa.chat.models import Chat, Conversation
 from codesherpa.errors import NotFound
 from codesherpa.extensions import db
 from codesherpa.paging import Listing, Page
@@ -53,6 +53,6 @@ def change(user: User, id: int, changes: dict[str, Any]) -> Conversation:
 def delete(user: User, id: int) -> None:
     """Delete a conversation with its chats; what is being written is stopped first. Raises NotFound."""
     found = find(user, id)
-    work.quiet(*db.session.scalars(select(Chat).where(Chat.conversation_id == id, Chat.status.in_(ACTIVE))).all())
+    work.quiet(*db.session.scalars(select(Chat).where(Chat.conversation_id == id, Chat.is_active)).all())
     db.session.delete(found)
     db.session.commit()

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, or_, select, update
 
 from codesherpa.chat import budget, deltas
 from codesherpa.chat.deltas import Part
-from codesherpa.chat.models import IS_ACTIVE, Chat
+from codesherpa.chat.models import Chat
 from codesherpa.database import now, reading
 from codesherpa.extensions import db
 from codesherpa.user.models import User
@@ -27,7 +27,7 @@ class Lost(Exception):
 LOCK = select(User.id).where(User.id == bindparam("user_id")).with_for_update()  # Where two workers meet.
 BEING_WRITTEN = (
     select(Chat.id, Chat.conversation_id, Chat.lease_owner)
-    .where(Chat.user_id == bindparam("user_id"), IS_ACTIVE)
+    .where(Chat.user_id == bindparam("user_id"), Chat.is_active)
     .order_by(Chat.id)
 )
 
@@ -87,7 +87,7 @@ def left_behind() -> list[tuple[int, int]]:
     """Return what nobody writes that should be written: the ids of chats and their users."""
     with reading():
         nobodys = or_(Chat.lease_owner.is_(None), Chat.lease_expires_at < now())
-        found = db.session.execute(select(Chat.id, Chat.user_id).where(IS_ACTIVE, nobodys)).all()
+        found = db.session.execute(select(Chat.id, Chat.user_id).where(Chat.is_active, nobodys)).all()
         db.session.commit()
     return [(chat_id, user_id) for chat_id, user_id in found]
 

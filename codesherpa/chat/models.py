@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     JSON,
+    ColumnElement,
     ForeignKey,
     Index,
     String,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     literal_column,
     select,
 )
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, column_property, mapped_column
 
 from codesherpa.agents.models import Agent
@@ -25,6 +27,8 @@ from codesherpa.database import Dated, Key, Time, now
 from codesherpa.extensions import Model
 
 ACTIVE = ("pending", "streaming")
+# Written out, not bound: SQLite uses an index of some rows only where it can see that no other is asked for.
+WRITTEN_OUT: list[Any] = [literal_column(f"'{status}'") for status in ACTIVE]
 ENDED = ("complete", "stopped", "failed", "interrupted")
 
 
@@ -62,7 +66,7 @@ class Chat(Model):
         UniqueConstraint("user_id", "client_message_id"),
         Index("ix_chats_user_id_id", "user_id", "id"),
         Index("ix_chats_conversation_id_id", "conversation_id", "id"),
-        Index("ix_chats_agent_id_status", "agent_id", "status"),
+        Index("ix_chats_agent_id_id", "agent_id", "id"),
     )
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
@@ -99,21 +103,22 @@ class Chat(Model):
     def has_ended(self) -> bool:
         return self.status in ENDED
 
+    @hybrid_property
+    def is_active(self) -> bool:
+        return self.status in ACTIVE
 
-# Spelled out and not bound, so that SQLite sees that the index below holds what is asked for.
-IS_ACTIVE = Chat.status.in_([literal_column(f"'{status}'") for status in ACTIVE])
+    @is_active.inplace.expression
+    @classmethod
+    def _is_active(cls) -> ColumnElement[bool]:
+        return cls.status.in_(WRITTEN_OUT)
 
-# What is being written is little among all that is stored; each worker looks for it again and again.
-Index(
-    "ix_chats_active",
-    Chat.user_id,
-    Chat.id,
-    sqlite_where=Chat.status.in_(ACTIVE),
-    postgresql_where=Chat.status.in_(ACTIVE),
-)
+
+# What is being written is little among all that is stored; each worker looks for it again and again,
+# and every list of agents asks whether it is one of theirs.
+few: dict[str, Any] = {"sqlite_where": Chat.is_active, "postgresql_where": Chat.is_active}
+Index("ix_chats_active", Chat.user_id, Chat.id, **few)
+Index("ix_chats_active_agent", Chat.agent_id, **few)
 
 COUNT = select(func.count(Chat.id)).where(Chat.conversation_id == Conversation.id).scalar_subquery()
 Conversation.chat_count = column_property(COUNT, deferred=True, expire_on_flush=False)
-Agent.is_writing = column_property(
-    exists().where(Chat.agent_id == Agent.id, Chat.status.in_(ACTIVE)), expire_on_flush=False
-)
+Agent.is_writing = column_property(exists().where(Chat.agent_id == Agent.id, Chat.is_active), expire_on_flush=False)

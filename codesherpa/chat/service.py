@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from codesherpa.agents import service as agents
 from codesherpa.chat import budget, conversations, process, rooms, stream, sweep, work
-from codesherpa.chat.models import ACTIVE, ENDED, Chat, Conversation
+from codesherpa.chat.models import ENDED, Chat, Conversation
 from codesherpa.database import now, reading
 from codesherpa.errors import BY_CODE, AppError, BudgetExceeded, Conflict, ModelTimeout, NotFound
 from codesherpa.extensions import db
@@ -212,9 +212,9 @@ def resume(user: User, id: int, after_seq: int) -> tuple[Chat, int, str]:
     live = process.here().live.get(id)
     chat = find(user, id)
     db.session.commit()
-    if live is not None and chat.status in ACTIVE:
+    if live is not None and chat.is_active:
         return chat, *live.stream.after(after_seq)
-    if chat.status in ACTIVE:
+    if chat.is_active:
         return chat, *written_elsewhere(user, id, after_seq)
     return chat, *stream.after(chat.response, chat.delta_ends, after_seq)
 
@@ -239,7 +239,7 @@ def active(user: User) -> dict[int, int]:
     """Return what is being written for a user: the ids of chats, and the last seq that is known of each."""
     with reading():
         ids = db.session.scalars(
-            select(Chat.id).where(Chat.user_id == user.id, Chat.status.in_(ACTIVE)).order_by(Chat.id)
+            select(Chat.id).where(Chat.user_id == user.id, Chat.is_active).order_by(Chat.id)
         ).all()
         db.session.commit()
     return {id: len(process.here().known(id, 0)) for id in ids}
@@ -267,7 +267,7 @@ def delete(user: User, id: int) -> None:
 @users.deleting.connect
 def quiet_all(user: User) -> None:
     """Stop all that is being written for a user whose account goes."""
-    work.quiet(*db.session.scalars(select(Chat).where(Chat.user_id == user.id, Chat.status.in_(ACTIVE))).all())
+    work.quiet(*db.session.scalars(select(Chat).where(Chat.user_id == user.id, Chat.is_active)).all())
 
 
 def raise_fault(chat: Chat) -> None:
