@@ -24,4 +24,11 @@ def written(value: Any) -> bytes:
     try:
         return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
     except TypeError:  # Half a surrogate, say, which JSON can only escape.
-        return json.dumps(value, separators=(",", ":")).encode() + b"\n"
+        return json.dumps(value, separators=(",", ":"), default=contents).encode() + b"\n"
+
+
+def contents(value: Any) -> Any:
+    """Return what JSON that was written already holds. Raises TypeError for what is no JSON."""
+    if isinstance(value, orjson.Fragment):
+        return json.loads(value.contents)
+    raise TypeError(f"{type(value).__name__} is not JSON")

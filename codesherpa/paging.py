@@ -10,7 +10,7 @@ from typing import Any
 from marshmallow import Schema, fields
 from sqlalchemy import ColumnElement, Select, bindparam, func, select
 
-from codesherpa.rows import columns, fetch
+from codesherpa.rows import fetch, shown
 from codesherpa.schema import Item, Text, WholeText
 from codesherpa.user.models import User
 
@@ -55,10 +55,10 @@ class Listing:
     def page(self, user: User, page: int, page_size: int, q: str = "") -> Page:
         """Return a page of what contains `q`, as rows, with the total in the same query."""
         wanted = {"user_id": user.id, "q": escaped(q)} if q else {"user_id": user.id}
-        shown, total = self.with_q if q else self.without_q
-        rows = fetch(shown, page_size=page_size, offset=(page - 1) * page_size, **wanted)
+        listed, total = self.with_q if q else self.without_q
+        rows = fetch(listed, page_size=page_size, offset=(page - 1) * page_size, **wanted)
         if not rows and page > 1:
-            return Page([], fetch(total, **wanted)[0][0], page, page_size)
+            return Page([], fetch(total, **wanted)[0].total, page, page_size)
         return Page(rows, rows[0].total if rows else 0, page, page_size)
 
     @cached_property
@@ -70,10 +70,10 @@ class Listing:
         return self.statements((self.entity.user_id == bindparam("user_id")) & contains(self.searched))
 
     def statements(self, mine: Any) -> tuple[Select[Any], Select[Any]]:
-        total = select(func.count()).select_from(self.entity).where(mine)
+        total = select(func.count().label("total")).select_from(self.entity).where(mine)
         # Counted apart from the rows: a window over them would read every row of the list whole.
-        shown = select(*columns(self.entity), total.scalar_subquery().label("total")).where(mine)
-        return shown.order_by(*self.order).limit(bindparam("page_size")).offset(bindparam("offset")), total
+        listed = select(*shown(self.entity), total.scalar_subquery().label("total")).where(mine)
+        return listed.order_by(*self.order).limit(bindparam("page_size")).offset(bindparam("offset")), total
 
 
 def contains(column: Any) -> ColumnElement[bool]:

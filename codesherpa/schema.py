@@ -123,9 +123,9 @@ class Timestamp(fields.Field[datetime]):
         return self.text(value)
 
     @staticmethod
-    def text(value: datetime | None) -> str | None:
-        if value is None:
-            return None
+    def text(value: datetime | str | None) -> str | None:
+        if value is None or isinstance(value, str):
+            return value
         return (value if value.tzinfo is UTC else value.astimezone(UTC)).isoformat()[:-6] + "Z"
 
 

@@ -19,7 +19,7 @@ from codesherpa.auth.models import AuthSession
 from codesherpa.database import LARGEST_KEY, now, reading
 from codesherpa.errors import AccountDisabled, TokenRevoked, Unauthorized, kind_of
 from codesherpa.extensions import db, jwt
-from codesherpa.rows import columns, fetch
+from codesherpa.rows import fetch
 from codesherpa.user.models import User
 
 # A request by these changes nothing, so SQLite need not keep writers away from it.
@@ -27,7 +27,7 @@ READS = ("GET", "HEAD")
 # With its user, in one query; made once, since every signed-in request asks it.
 SESSION = select(AuthSession).where(AuthSession.id == bindparam("id"))
 GLANCE = (
-    select(*columns(User), AuthSession.id.label("session_id"), AuthSession.ended_at)
+    select(*User.__table__.columns, AuthSession.id.label("session_id"), AuthSession.ended_at)
     .join(AuthSession.user)
     .where(AuthSession.id == bindparam("session_id"))
 )

@@ -20,7 +20,7 @@ from codesherpa.extensions import db
 from codesherpa.observability import request_id
 from codesherpa.paging import contains, escaped
 from codesherpa.projects import service as projects
-from codesherpa.rows import columns, fetch
+from codesherpa.rows import fetch, shown
 from codesherpa.user import service as users
 from codesherpa.user.models import User
 
@@ -57,8 +57,8 @@ def history(user: User, limit: int, before: int | None = None, q: str = "", **wh
     """Return the last chats of a user before one, oldest first, of the conversation, agent or project in `where`."""
     wanted: dict[str, Any] = where | ({} if before is None else {"before": before}) | ({"q": escaped(q)} if q else {})
     found = fetch(selection(*sorted(wanted)), user_id=user.id, most=limit + 1, **wanted)
-    shown = found[:limit][::-1]
-    return History(shown, shown[0].id if len(found) > limit else None)
+    last = found[:limit][::-1]
+    return History(last, last[0].id if len(found) > limit else None)
 
 
 @cache
@@ -71,7 +71,7 @@ def selection(*wanted: str) -> Select[Any]:
         "agent_id": Chat.agent_id == bindparam("agent_id"),
         "project_id": Chat.project_id == bindparam("project_id"),
     }
-    mine = select(*columns(Chat, without=UNSEEN)).where(Chat.user_id == bindparam("user_id"))
+    mine = select(*shown(Chat, without=UNSEEN)).where(Chat.user_id == bindparam("user_id"))
     return mine.where(*(asked[name] for name in wanted)).order_by(Chat.id.desc()).limit(bindparam("most"))
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Response, stream_with_context
 from flask.views import MethodView
-from flask_jwt_extended import current_user
+from flask_jwt_extended import current_user, get_current_user
 
 from codesherpa.api import ApiBlueprint
 from codesherpa.user import export, schemas, service
@@ -18,7 +18,7 @@ class Me(MethodView):
     @blueprint.response(200, schemas.User, message="This is you.")
     def get(self) -> User:
         """Show the signed-in user."""
-        user: User = current_user
+        user: User = get_current_user()
         return user
 
     @blueprint.arguments(schemas.Profile)
