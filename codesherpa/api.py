@@ -16,7 +16,7 @@ from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMe
 from werkzeug.routing import IntegerConverter
 
 from codesherpa.database import LARGEST_KEY
-from codesherpa.docs.document import OTHERWISE, Operations, one_of, register_errors
+from codesherpa.docs.document import OTHERWISE, Operations, Shapes, register_errors
 from codesherpa.observability import request_id
 from codesherpa.schema import Failure, enveloped
 
@@ -109,8 +109,9 @@ class VersionedApi(Api):
     DEFAULT_ERROR_RESPONSE_NAME = OTHERWISE
 
     def init_app(self, app: flask.Flask, *, spec_kwargs: dict[str, Any] | None = None) -> None:
-        super().init_app(app, spec_kwargs={"extra_plugins": [Operations()], **(spec_kwargs or {})})
-        self.ma_plugin.converter.add_attribute_function(one_of)
+        super().init_app(
+            app, spec_kwargs={"marshmallow_plugin": Shapes(), "extra_plugins": [Operations()], **(spec_kwargs or {})}
+        )
 
     def _register_error_handlers(self) -> None:
         pass

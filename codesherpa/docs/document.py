@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from apispec import APISpec, BasePlugin
+from apispec.ext.marshmallow import MarshmallowPlugin
 from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import Schema, fields
 from werkzeug.routing import Rule
@@ -24,7 +25,10 @@ ERRORS = {
     429: ("TooManyRequests", "`rate_limited` or `budget_exceeded`, with `retry_after`"),
     500: ("InternalError", "`internal_error`, or `interrupted` with the `chat`"),
     502: ("ModelError", "`model_error`, with the `chat`"),
-    503: ("Unavailable", "`model_unavailable` or `model_throttled` with the `chat`, or a part of ours is away"),
+    503: (
+        "Unavailable",
+        "`model_unavailable` or `model_throttled` with the `chat`; `not_configured`; or a part of ours is away",
+    ),
     504: ("ModelTimeout", "`model_timeout`, with the `chat`"),
 }
 OTHERWISE = "Failure"
@@ -65,6 +69,26 @@ def one_of(converter: OpenAPIConverter, field: fields.Field[Any], ret: dict[str,
         ret.pop(name, None)
     shapes = [converter.resolve_nested_schema(shape) for shape in field.shapes]  # type: ignore[no-untyped-call]
     return {"anyOf": [*shapes, null] if field.allow_none else shapes}
+
+
+def one_or_null(
+    converter: OpenAPIConverter, field: fields.Field[Any], ret: dict[str, Any], **kwargs: Any
+) -> dict[str, Any]:
+    """Describe an object that may be null so that no other object passes for it, as apispec's own words let any."""
+    any_object = {"type": "object", "nullable": True}
+    if isinstance(field, fields.Nested) and any_object in ret.get("anyOf", ()):
+        ret["anyOf"] = [NULL if shape == any_object else shape for shape in ret["anyOf"]]
+    return {}
+
+
+class Shapes(MarshmallowPlugin):
+    """Describes marshmallow's fields, and ours, from the first schema on."""
+
+    def init_spec(self, spec: APISpec) -> None:
+        super().init_spec(spec)
+        assert self.converter is not None  # noqa: S101 (made by the line above)
+        for describe in (one_of, one_or_null):
+            self.converter.add_attribute_function(describe)  # type: ignore[no-untyped-call]
 
 
 class Operations(BasePlugin):

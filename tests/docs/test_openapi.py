@@ -110,6 +110,30 @@ def test_an_error_may_carry_the_chat(document: dict[str, Any]) -> None:
     assert {"id", "response", "status", "error"} <= document["components"]["schemas"]["Chat"]["properties"].keys()
 
 
+REVIEW = {"kind": "review", "summary": "", "findings": [], "quality_score": 10, "security_risk": "None"}
+
+
+@pytest.mark.parametrize(
+    ("field", "accepted", "refused"),
+    [
+        ("result", [None, {"kind": "reply", "reply": ""}, REVIEW], [{}, {"kind": "poem"}, REVIEW | {"findings": [{}]}]),
+        ("routing", [None, {"target_agent": "a", "confidence": 1.0, "reasoning": ""}], [{}, {"confidence": 1.0}]),
+        ("error", [None, {"code": "max_tokens", "message": ""}], [{}, {"code": 1, "message": ""}]),
+    ],
+)
+def test_what_a_chat_holds_is_described_to_the_bottom(
+    document: dict[str, Any], field: str, accepted: list[Any], refused: list[Any]
+) -> None:
+    def allows(value: Any) -> bool:
+        described = {"$ref": f"#/components/schemas/Chat/properties/{field}", "components": document["components"]}
+        if value is None:  # OpenAPI 3.0 says null in words that JSON Schema lacks.
+            return "'nullable': True" in str(document["components"]["schemas"]["Chat"]["properties"][field])
+        return jsonschema_rs.is_valid(described, value)
+
+    assert all(map(allows, accepted))
+    assert not any(map(allows, refused))
+
+
 @pytest.mark.parametrize(
     ("shape", "field", "accepted", "refused"),
     [
