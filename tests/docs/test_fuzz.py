@@ -24,10 +24,7 @@ EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "2"))
 SEED = 20261123
 
 # Long texts are what some of the cases are about.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:Generating overly large repr"),
-    pytest.mark.parametrize("database_url", ["sqlite"], indirect=True),
-]
+pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 
 # These end the session or the account that they are called with, which the other operations still need;
 # `test_what_ends_a_session` calls each with a session of its own.
@@ -123,6 +120,7 @@ def test_what_is_made_can_be_worked_with_in_any_order(app: Flask, ada: Caller, s
     assert ada.get("/user/me").status_code == 200
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_what_ends_a_session_answers_as_the_document_says(app: Flask) -> None:
     # The document cannot know the user's password, so a well-formed one may be refused.
     checks = {"positive_data_acceptance": {"expected-statuses": ["2xx", "400", "404"]}}
