@@ -9,7 +9,7 @@ from sqlalchemy import Select, func, select
 
 from codesherpa import providers
 from codesherpa.agents.models import Agent
-from codesherpa.chat.models import ACTIVE, Chat, Conversation
+from codesherpa.chat.models import Chat, Conversation
 from codesherpa.database import now
 from codesherpa.errors import BudgetExceeded
 from codesherpa.extensions import db
@@ -51,7 +51,7 @@ def reserve(
 def taken(user_id: int) -> Select[tuple[int]]:
     """Select what a user has spent and reserved today, in one statement: a reply may end between two."""
     since = datetime.combine(now().date(), time(), UTC)
-    mine = (Chat.user_id == user_id, Chat.status.in_(ACTIVE), Chat.created_at >= since)
+    mine = (Chat.user_id == user_id, Chat.is_active, Chat.created_at >= since)
     reserved = select(func.coalesce(func.sum(Chat.reserved_tokens), 0)).where(*mine).scalar_subquery()
     return select(usage.spent(user_id, since.date()) + reserved)
 
