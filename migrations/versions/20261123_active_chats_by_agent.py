@@ -1,14 +1,14 @@
 """Find what is being written for an agent, and an agent's chats in order, by an index each.
 
 Revision ID: b7d1f0c24e19
-Revises: 3b8e21c07d54
+Revises: a03ee5f5a5a5
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "b7d1f0c24e19"
-down_revision = "3b8e21c07d54"
+down_revision = "a03ee5f5a5a5"
 branch_labels = None
 depends_on = None
 
