@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from codesherpa.chat import audience, work
 from codesherpa.chat.bus import Hint
-from codesherpa.chat.models import ACTIVE, ENDED, Chat
+from codesherpa.chat.models import ENDED, Chat
 from codesherpa.chat.process import Process, here
 from codesherpa.database import reading
 from codesherpa.extensions import db
@@ -68,7 +68,7 @@ def heal(process: Process, silent_since: float) -> None:
             for chat in listed(missed.where(Chat.status.in_(ENDED), Chat.completed_at > since)):
                 if not process.delivery.has_told(chat):
                     process.delivery.end(chat)
-            for chat in listed(missed.where(Chat.status.in_(ACTIVE))):
+            for chat in listed(missed.where(Chat.is_active)):
                 process.delivery.fill(chat.user_id, chat.id)
 
 

@@ -6,7 +6,7 @@ from flask import Flask, g
 from sqlalchemy import bindparam, select, update
 
 from codesherpa.chat import generation, leases, rooms
-from codesherpa.chat.models import ACTIVE, Chat
+from codesherpa.chat.models import Chat
 from codesherpa.chat.patience import patiently
 from codesherpa.chat.process import Live, Process, here
 from codesherpa.concurrency import Cancellation, spawn
@@ -67,7 +67,7 @@ def stop(chat: Chat) -> None:
     ending = {"status": "stopped", "result": {"kind": "reply", "reply": ""}, "completed_at": now()}
     ended = db.session.scalar(waits.values(ending).returning(Chat), execution_options={"populate_existing": True})
     if ended is None:
-        wish = update(Chat).where(Chat.id == chat.id, Chat.status.in_(ACTIVE)).values(stop_wanted=True)
+        wish = update(Chat).where(Chat.id == chat.id, Chat.is_active).values(stop_wanted=True)
         db.session.execute(wish, execution_options={"synchronize_session": False})
     db.session.commit()
     if ended is not None:

@@ -50,7 +50,10 @@ class Profile(Schema):
     whatsapp_number = fields.String(
         allow_none=True,
         validate=validate.Regexp(r"\+[1-9][0-9]{7,14}\Z", error="Write it with its country code: +491701234567."),
-        metadata={"description": "A code is sent there, to be sent back from there; null takes the number away."},
+        metadata={
+            "pattern": r"^\+[1-9][0-9]{7,14}$",
+            "description": "A code is sent there, to be sent back from there; null takes the number away.",
+        },
     )
 
 

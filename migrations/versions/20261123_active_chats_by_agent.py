@@ -1,14 +1,14 @@
 """Find what is being written for an agent, and an agent's chats in order, by an index each.
 
 Revision ID: b7d1f0c24e19
-Revises: a03ee5f5a5a5
+Revises: 5e1c0de5a1f0
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "b7d1f0c24e19"
-down_revision = "a03ee5f5a5a5"
+down_revision = "5e1c0de5a1f0"
 branch_labels = None
 depends_on = None
 
