@@ -6,6 +6,7 @@ import { h } from "./dom.js";
 
 const SLICE = 12_000; // Characters taken up in one frame.
 const LONG = 40; // Items or rows after which the first of them are settled.
+const SECTION = 400; // Items or rows of one list or table; a longer one goes on in another, laid out by itself.
 const CHUNK = 100; // Lines of code that are laid out together.
 const OPEN_FENCE = /^ {0,3}(`{3,}|~{3,})([^\n]*)\n/;
 
@@ -105,6 +106,7 @@ export class Growing {
   // Append the nodes of tokens, the first to the list or table that it goes on. Return what was appended.
   #place(tokens, growing = false) {
     const placed = [];
+    if (this.#into?.childElementCount >= SECTION) this.#into = null;
     const fragment = nodes(tokens, { growing });
     const first = fragment.firstElementChild;
     const parts = first && (first.matches("ul, ol") ? first : first.querySelector("tbody"));

@@ -84,7 +84,9 @@ const ours = {
         window.requestAnimationFrame = (paint) => queueMicrotask(paint) ?? 1;
         const place = document.body.appendChild(document.createElement("div"));
         let redrawn = 0;
-        const count = (records) => records.reduce((sum, { removedNodes }) => sum + removedNodes.length, 0);
+        const size = (node) => 1 + (node.querySelectorAll?.("*").length ?? 0);
+        const count = (records) =>
+          records.flatMap(({ removedNodes }) => [...removedNodes]).reduce((sum, node) => sum + size(node), 0);
         new MutationObserver((records) => (redrawn = Math.max(redrawn, count(records)))).observe(place, {
           childList: true,
           subtree: true,

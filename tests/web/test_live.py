@@ -125,6 +125,16 @@ def test_signing_out_in_one_tab_is_noticed_in_the_other(online: Server, tab: Tab
     assert other.evaluate("localStorage.getItem('codesherpa.session')") is None
 
 
+def test_tokens_that_one_tab_forgets_are_forgotten_in_the_other(online: Server, tab: Tab) -> None:
+    page = tab(online).register("forgotten@example.com")
+    other = tab(online, beside=page).show()
+    other.see("[data-state=online]")
+
+    page.evaluate("localStorage.removeItem('codesherpa.session')")  # The server is not told, so it tells nobody.
+
+    other.see(".gate-card")
+
+
 def test_a_session_ended_elsewhere_closes_the_page(online: Server, tab: Tab) -> None:
     page = tab(online).register("ended@example.com")
     other = tab(online).sign_in("ended@example.com")
