@@ -47,12 +47,13 @@ fuzz: .venv/installed-dev  ## some 100,000 generated requests against the OpenAP
 chaos: .venv/installed-dev tests/live/node_modules/installed  ## 200 kills over 10,000 messages, on SQLite and on PostgreSQL with Redis
 	@$(BIN)/python -m tests.chaos
 
-types: .venv/installed-dev  ## write docs/asyncapi.yaml and docs/codesherpa.d.ts from the schemas
+types: .venv/installed-dev  ## write what is made from the schemas and config.py: docs/asyncapi.yaml, codesherpa.d.ts, settings.md, .env.example
 	$(BIN)/python -m codesherpa.docs.generated
 
 lock: .venv/installed-dev  ## resolve requirements*.in anew into requirements*.txt (UPGRADE=--upgrade takes the newest)
 	$(BIN)/uv pip compile $(LOCK) requirements.in --output-file requirements.txt
 	$(BIN)/uv pip compile $(LOCK) --constraints requirements.txt requirements-dev.in --output-file requirements-dev.txt
+	$(BIN)/uv pip compile $(LOCK) --constraints requirements.txt requirements-tracing.in --output-file requirements-tracing.txt
 
 audit: .venv/installed-dev  ## look for known vulnerabilities in what is installed
 	$(BIN)/pip-audit --disable-pip --require-hashes --requirement requirements-dev.txt

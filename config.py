@@ -140,6 +140,12 @@ SETTINGS = (
     Setting("TRUSTED_PROXIES", "0", whole(0, 10), "how many proxies in front set X-Forwarded-For"),
     Setting("LOG_LEVEL", "INFO", one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"), "least level that is logged"),
     Setting("LOG_FORMAT", "console", one_of("console", "json"), "for eyes or for machines"),
+    Setting(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "",
+        optional(url("http", "https")),
+        "where traces go (OTLP over HTTP); OpenTelemetry reads its own variables beside it; none: no traces",
+    ),
     Setting("RATE_LIMIT_DEFAULT", "600/minute", rate, "requests by user, or off"),
     Setting("RATE_LIMIT_AUTH", "20/minute", rate, "sign-in, registration and refresh by address, or off"),
     Setting("RATE_LIMIT_LOGIN", "10/minute", rate, "sign-ins by account, or off"),
@@ -248,9 +254,9 @@ def for_libraries(settings: Mapping[str, Any]) -> dict[str, Any]:
 def from_environment() -> dict[str, Any]:
     """Read the settings of this process; what the environment says goes before what `.env` says."""
     dotenv = {name: value for name, value in dotenv_values(ROOT / ".env").items() if value is not None}
-    # boto3 reads its own variables from the environment, so what .env says of AWS must stand there too.
+    # boto3 and OpenTelemetry read their own variables from the environment, so what .env says must stand there too.
     for name, value in dotenv.items():
-        if name.startswith("AWS_"):
+        if name.startswith(("AWS_", "OTEL_")):
             os.environ.setdefault(name, value)
     return load(dotenv | dict(os.environ))
 

@@ -2,8 +2,10 @@
 
 import logging
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import warnings
 
 from dotenv import dotenv_values
@@ -47,11 +49,27 @@ def on_starting(server):
     found = subprocess.run(look, capture_output=True, text=True)  # noqa: S603 (the line above)
     if found.returncode:
         sys.exit(found.stderr.strip())
+    if server.cfg.workers > 1:
+        # Several workers of one port count together, in files: /metrics is answered by any of them.
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="codesherpa-metrics-")
+
+
+def child_exit(server, worker):
+    """Forget how much a worker had in hand when it ended."""
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        from prometheus_client import multiprocess
+
+        multiprocess.mark_process_dead(worker.pid)
+
+
+def on_exit(server):
+    if folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def post_worker_init(worker):
     """Look after what an earlier worker left, be ready to leave, and greet whoever started us by hand."""
-    from codesherpa import farewell
+    from codesherpa import farewell, metrics
     from codesherpa.chat import sweep
     from codesherpa.integrations import whatsapp
 
@@ -59,14 +77,18 @@ def post_worker_init(worker):
     with worker.wsgi.app_context():
         sweep.start()
     whatsapp.desk.wake(worker.wsgi)
+    metrics.start_beating()
     if os.environ.get("WELCOME"):
         print(WELCOME, flush=True)
 
 
 def worker_exit(server, worker):
     """Let the worker finish its leave, then end at once: to take a large interpreter apart serves nobody."""
+    from codesherpa import tracing
+
     if getattr(worker, "leaves", False):
         worker.has_left.wait(graceful_timeout)
+        tracing.flush()
         logging.shutdown()
         os._exit(0)
 

@@ -10,7 +10,7 @@ from flask import Flask, Request
 from flask.sessions import NullSession, SessionInterface
 
 import config as settings
-from codesherpa import edge, errors, observability
+from codesherpa import edge, errors, metrics, observability, tracing
 from codesherpa.api import DOCUMENT, Id
 from codesherpa.extensions import api, cors, db, jwt, migrate, socketio
 from codesherpa.json import Provider
@@ -73,7 +73,9 @@ def register_guards(app: Flask) -> None:
     from codesherpa import limits
     from codesherpa.auth import tokens
 
+    tracing.init_app(app)  # First, so that what follows is traced and logged with its trace.
     observability.init_app(app)
+    metrics.init_app(app)
     app.before_request(tokens.guard)
     limits.init_app(app)  # After the guard, which finds out who is to be counted.
     errors.register(app)

@@ -10,8 +10,9 @@ import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 
-from codesherpa import providers, sherpas
-from codesherpa.auth.commands import user
+import config
+from codesherpa import copying, providers, sherpas
+from codesherpa.auth.commands import one_line, user
 from codesherpa.chat.reply import Reply
 from codesherpa.concurrency import Cancellation
 from codesherpa.sherpas import router
@@ -26,6 +27,7 @@ def register(app: Flask) -> None:
     app.cli.add_command(bedrock)
     app.cli.add_command(user)
     app.cli.add_command(usage)
+    app.cli.add_command(copy_database)
 
 
 @click.command()
@@ -129,3 +131,21 @@ def report_usage(since: date | None, until: date | None, user: str | None, by: s
         click.echo(report.FORMS[form](found))
     else:
         click.echo("No model was called in that time.", err=form == "csv")
+
+
+def database_url(_ctx: click.Context, _parameter: click.Parameter, text: str) -> str:
+    try:
+        return config.database(text)
+    except ValueError as error:
+        raise click.ClickException(f"FROM_URL {error}") from error
+
+
+@click.command("copy-database")
+@click.argument("url", metavar="FROM_URL", callback=database_url)
+@with_appcontext
+def copy_database(url: str) -> None:
+    """Copy all data of another database into this one, which is migrated and empty."""
+    with one_line():
+        for table, rows in copying.copy_from(url):
+            click.echo(f"{table}: {rows}")
+    click.echo("Done: all of it is here.")

@@ -10,15 +10,16 @@ from functools import cache
 
 import structlog
 from flask import Flask, Response, g, has_app_context, request
-from prometheus_client import Histogram
+from prometheus_client import Gauge, Histogram
 
-from codesherpa import loglines
+from codesherpa import loglines, tracing
 
 SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 log = structlog.get_logger("codesherpa.request")
 lines = logging.getLogger("codesherpa.request")
 SECONDS = Histogram("codesherpa_request_seconds", "Time to answer a request.", ["method", "route", "status"])
+UNDER_WAY = Gauge("codesherpa_requests_under_way", "Requests that are being answered.", multiprocess_mode="livesum")
 
 
 def request_id() -> str:
@@ -35,6 +36,7 @@ def init_app(app: Flask) -> None:
     configure_logs(app.config["LOG_LEVEL"], app.config["LOG_FORMAT"])
     app.before_request(begin)
     app.after_request(end)
+    app.teardown_request(left)
 
 
 @cache
@@ -47,6 +49,7 @@ def begin() -> None:
     sent = request.headers.get("X-Request-ID", "")
     g.request_id = sent if SANE_ID.fullmatch(sent) else uuid.uuid4().hex
     g.started = time.perf_counter()
+    UNDER_WAY.inc()
 
 
 def end(response: Response) -> Response:
@@ -55,9 +58,25 @@ def end(response: Response) -> Response:
     seconds = time.perf_counter() - g.get("started", time.perf_counter())
     series(request.method if route != "none" else "any", route, response.status_code).observe(seconds)
     if lines.isEnabledFor(logging.INFO):  # Most of what a line costs is spent before structlog asks.
-        told = {"method": request.method, "route": route, "status": response.status_code, "request_id": request_id()}
-        log.info("request", ms=round(seconds * 1000, 1), **told)
+        told = {"method": request.method, "route": route, "status": response.status_code}
+        log.info("request", **told, duration_ms=round(seconds * 1000, 1))
     return response
+
+
+def left(_fault: BaseException | None) -> None:
+    if "started" in g:
+        UNDER_WAY.dec()
+
+
+def in_context(_logger: object, _level: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Add to a line of the log whose work it was written in: the request's id, the user's, the trace's."""
+    if has_app_context() and "request_id" in g:
+        line.setdefault("request_id", g.request_id)
+        if session := g.get("auth_session"):
+            line.setdefault("user_id", session.user_id)
+    if trace := tracing.trace_id():
+        line.setdefault("trace_id", trace)
+    return line
 
 
 def configure_logs(level: str, form: str) -> None:
@@ -65,6 +84,7 @@ def configure_logs(level: str, form: str) -> None:
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
+        in_context,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import sys
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -35,15 +37,21 @@ class Commands(AppGroup):
     """Commands that have an id for the audit trail, as a request has, and whose failures are one line."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        try:
+        with one_line():
             return super().invoke(ctx)
-        except AppError as fault:
-            raise click.ClickException(fault.message) from fault
-        except SQLAlchemyError as fault:
-            why = str(getattr(fault, "orig", None) or fault).strip().splitlines()[0]
-            raise click.ClickException(
-                f"The database refused: {why} (is it up, and `flask db upgrade` done?)"
-            ) from fault
+
+
+@contextmanager
+def one_line() -> Iterator[None]:
+    """End a command that fails with one line, for what has a name and for a database that is away."""
+    try:
+        yield
+    except AppError as fault:
+        raise click.ClickException(fault.message) from fault
+    except SQLAlchemyError as fault:
+        why = str(getattr(fault, "orig", None) or fault).strip().splitlines()[0]
+        hint = "Is it up, and has `flask db upgrade` been run?"
+        raise click.ClickException(f"The database refused: {why}. {hint}") from fault
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -12,7 +12,7 @@ from flask import Flask, request
 from flask_socketio import ConnectionRefusedError, Namespace, SocketIO
 from marshmallow import Schema
 
-from codesherpa import edge
+from codesherpa import edge, metrics
 from codesherpa.api import envelope, refusal
 from codesherpa.auth import tokens
 from codesherpa.chat import audience, rooms, schemas, service
@@ -38,13 +38,17 @@ def taking(shape: type[Schema], message: str) -> Callable[[Callable[..., Any]], 
     def decorate(handle: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(handle)
         def answer(self: Events, *payload: Any) -> dict[str, Any]:
-            try:
-                user = self.user()
-                return envelope(handle(self, user, schema.load(only_object(payload))), message)
-            except Exception as fault:  # noqa: BLE001 (kind_of logs what has no name)
-                return refuse(kind_of(fault))
-            finally:
-                db.session.remove()
+            with metrics.watching(handle.__name__.removeprefix("on_")) as watched:
+                try:
+                    user = self.user()
+                    watched.user_id = user.id
+                    return envelope(handle(self, user, schema.load(only_object(payload))), message)
+                except Exception as fault:  # noqa: BLE001 (kind_of logs what has no name)
+                    kind = kind_of(fault)
+                    watched.code = kind.code
+                    return refuse(kind)
+                finally:
+                    db.session.remove()
 
         return answer
 

@@ -51,7 +51,6 @@ def compose(chat: Chat, live: Live) -> None:
             if not begun:
                 begun = True
                 rooms.tell_status(chat, "streaming")
-                log.info("first word", chat_id=chat.id, seconds=round(time.monotonic() - live.started, 3))
             live.stream.append(text)
         outcome = reply.outcome
     except leases.Lost:
@@ -139,7 +138,24 @@ def finish(chat: Chat, live: Live, outcome: Outcome) -> None:
     metrics.REPLY.labels(chat.sherpa or "none", outcome.status).observe(seconds)
     if ended:  # Else somebody deleted the chat, or took it for dead and told its end.
         rooms.tell_end(chat, retryable=outcome.retryable)
-        log.info("reply", chat_id=chat.id, status=outcome.status, sherpa=chat.sherpa, provider=chat.provider)
+        log.info("reply", **as_logged(chat, live))
+
+
+def as_logged(chat: Chat, live: Live) -> dict[str, Any]:
+    """Return what the log says of a reply that has ended; times are in seconds."""
+    return {
+        "chat_id": chat.id,
+        "user_id": chat.user_id,
+        "status": chat.status,
+        "sherpa": chat.sherpa,
+        "provider": chat.provider,
+        "model": chat.model_id,
+        "input_tokens": chat.input_tokens,
+        "output_tokens": chat.output_tokens,
+        "first_word_seconds": round(first - live.started, 3) if (first := live.stream.first_at) else None,
+        "seconds": round(time.monotonic() - live.started, 3),
+        "error": chat.error["code"] if chat.error else None,
+    }
 
 
 def abandon(chat_id: int, live: Live) -> None:

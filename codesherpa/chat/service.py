@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Select, bindparam, select
 from sqlalchemy.exc import IntegrityError
 
+from codesherpa import tracing
 from codesherpa.agents import service as agents
 from codesherpa.chat import budget, conversations, process, rooms, stream, sweep, work
 from codesherpa.chat.models import ENDED, Chat, Conversation
@@ -96,6 +97,7 @@ def submit(user: User, message: str, client_message_id: str | None = None, **bes
             raise
         else:
             sweep.start()
+            tracing.remember(chat.id)
             work.dispatch(user.id)
             return chat, True
     raise Conflict("What this message belongs to has just changed. Send it again.")

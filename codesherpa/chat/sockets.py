@@ -14,6 +14,7 @@ import structlog
 from flask import Flask
 from sqlalchemy import ARRAY, BigInteger, bindparam, func, select
 
+from codesherpa import metrics
 from codesherpa.auth.models import AuthSession
 from codesherpa.concurrency import spawn
 from codesherpa.database import now, reading
@@ -64,13 +65,16 @@ class Sockets:
         """Take in a socket, or a socket's new session."""
         with self._lock:
             self._open[sid] = socket
+            metrics.SOCKETS.set(len(self._open))
             if not self._watching:
                 self._watching = True
                 spawn(self._watch)
 
     def remove(self, sid: str) -> Socket | None:
         """Forget a socket, and return it if it was known."""
-        return self._open.pop(sid, None)
+        known = self._open.pop(sid, None)
+        metrics.SOCKETS.set(len(self._open))
+        return known
 
     def _watch(self) -> None:
         while self._goes_on():

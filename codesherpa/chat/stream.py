@@ -41,6 +41,7 @@ class Stream:
         self._ends: list[int] = []
         self._waiting: list[str] = []
         self._saved = 0
+        self.first_at: float | None = None  # When the first word was shown, by the monotonic clock.
 
     def append(self, text: str) -> None:
         """Take more text; the first is shown at once, what follows at the next tick."""
@@ -55,6 +56,7 @@ class Stream:
         with self._lock:
             if not self._waiting:
                 return
+            self.first_at = self.first_at or time.monotonic()
             waiting, self._waiting = self._waiting, []
             content = "".join(waiting)
             self._parts.append(content)

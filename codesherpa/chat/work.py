@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask, g
 from sqlalchemy import bindparam, select, update
 
+from codesherpa import tracing
 from codesherpa.chat import generation, leases, rooms
 from codesherpa.chat.models import Chat
 from codesherpa.chat.patience import patiently
@@ -40,7 +41,8 @@ def write(app: Flask, chat_id: int) -> None:
             chat = patiently(lambda: found(chat_id))
             if chat is not None:
                 g.request_id = chat.request_id
-                generation.compose(chat, live)
+                with tracing.span("reply", tracing.recall(chat_id), **{"codesherpa.chat_id": chat_id}):
+                    generation.compose(chat, live)
         finally:
             process.streams.close(live.stream)
             process.live.pop(chat_id, None)

@@ -1,4 +1,4 @@
-"""The files for front-end developers that are made from the schemas; `make types` writes them."""
+"""The files that are made from the schemas and the settings; `make types` writes them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from codesherpa.docs import asyncapi, typescript
+from codesherpa.docs import asyncapi, settings, typescript
 
 FOLDER = Path(__file__).parents[2] / "docs"
 HEAD = "# Made by `make types` from the server's own schemas: do not edit.\n"
@@ -15,7 +15,12 @@ HEAD = "# Made by `make types` from the server's own schemas: do not edit.\n"
 def files() -> dict[Path, str]:
     """Return what each file has to hold."""
     document = yaml.dump(asyncapi.document(), Dumper=Plain, sort_keys=False, allow_unicode=True, width=120)
-    return {FOLDER / "asyncapi.yaml": HEAD + document, FOLDER / "codesherpa.d.ts": typescript.declarations()}
+    return {
+        FOLDER / "asyncapi.yaml": HEAD + document,
+        FOLDER / "codesherpa.d.ts": typescript.declarations(),
+        FOLDER / "settings.md": settings.page(),
+        FOLDER.parent / ".env.example": settings.example(),
+    }
 
 
 class Plain(yaml.SafeDumper):

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import structlog
 
+from codesherpa import tracing
 from codesherpa.concurrency import Cancellation
 from codesherpa.providers.bedrock import faults, stream
 from codesherpa.providers.bedrock.faults import Failure
@@ -103,7 +104,7 @@ class BedrockProvider:
             question = self._question(brief)
             answer = Answer(question)
             try:
-                with contextlib.closing(self._answer(question, call, answer)) as pieces:
+                with contextlib.closing(self._traced(question, call, answer)) as pieces:
                     for piece in pieces:
                         yield Text(piece)
                 reason: Reason | Exception = "cancelled" if call.cut else answer.reason()
@@ -116,6 +117,14 @@ class BedrockProvider:
             if answer.written or not self._drop(failure, brief, question):
                 tried += 1
                 self._give_up_or_wait(failure, answer, call, tried)
+
+    def _traced(self, question: Question, call: Call, answer: Answer) -> Generator[str]:
+        attributes = {
+            "gen_ai.provider.name": "aws.bedrock",
+            "gen_ai.operation.name": "chat",
+            "gen_ai.request.model": question.arguments["modelId"],
+        }
+        return tracing.follow(self._answer(question, call, answer), question.operation, **attributes)
 
     def _answer(self, question: Question, call: Call, answer: Answer) -> Generator[str]:
         """Ask once, and yield the text of the answer until it ends or the call is cancelled."""

@@ -1,0 +1,76 @@
+"""All data of one database into another, from SQLite to PostgreSQL say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection, Engine, Table, create_engine, func, select, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from codesherpa.errors import Conflict
+from codesherpa.extensions import db
+
+CHUNK = 500
+REVISION = text("SELECT version_num FROM alembic_version")
+
+
+def copy_from(url: str) -> Iterator[tuple[str, int]]:
+    """Copy every row of the database at `url` into the application's own; yield each table and its rows.
+
+    All of it is one transaction: there is either everything at the end or nothing. Raises Conflict unless this
+    database is empty and both are at the same migration.
+    """
+    engine = create_engine(url)
+    try:
+        with engine.connect() as source, db.engine.begin() as target:
+            check(source, target)
+            for table in db.metadata.sorted_tables:
+                yield table.name, copy(table, source, target)
+            for table in db.metadata.sorted_tables:
+                count_on(table, target)
+    finally:
+        engine.dispose()
+
+
+def check(source: Connection, target: Connection) -> None:
+    """Raise Conflict unless the copy can be whole."""
+    if same_place(source.engine, target.engine):
+        raise Conflict("That is this database itself.")
+    there, here = revision(source), revision(target)
+    if there != here:
+        raise Conflict(f"That database is at migration {there}, this one at {here}: run `flask db upgrade` on both.")
+    for table in db.metadata.sorted_tables:
+        if target.scalar(select(func.count()).select_from(table)):
+            raise Conflict(f"This database is not empty: {table.name} has rows.")
+
+
+def same_place(one: Engine, other: Engine) -> bool:
+    return one.url.render_as_string(False) == other.url.render_as_string(False)
+
+
+def revision(connection: Connection) -> str:
+    try:
+        return str(connection.scalar(REVISION) or "none")
+    except SQLAlchemyError:
+        connection.rollback()
+        return "none"
+
+
+def copy(table: Table, source: Connection, target: Connection) -> int:
+    rows = 0
+    found = source.execution_options(stream_results=True).execute(select(table).order_by(*table.primary_key))
+    for chunk in found.mappings().partitions(CHUNK):
+        target.execute(table.insert(), [dict(row) for row in chunk])
+        rows += len(chunk)
+    return rows
+
+
+def count_on(table: Table, target: Connection) -> None:
+    """Have PostgreSQL count on after the last id that was copied; SQLite looks for itself."""
+    if target.dialect.name != "postgresql" or "id" not in table.columns or not table.columns["id"].autoincrement:
+        return
+    last = target.scalar(select(func.max(table.columns["id"])))
+    if last is not None:
+        target.execute(
+            text("SELECT setval(pg_get_serial_sequence(:table, 'id'), :last)"), {"table": table.name, "last": last}
+        )

@@ -1,0 +1,188 @@
+"""What compose.yaml puts together: nginx in front of two workers, with PostgreSQL and Redis."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import shutil
+import socket
+import ssl
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config import ROOT
+from tests.conftest import skip_or_fail
+from tests.live import front
+from tests.live.conftest import Browser, Server
+
+pytestmark = pytest.mark.xdist_group("deployment")
+
+
+class Front(Server):
+    """The same calls as to a server, through nginx."""
+
+    def __init__(self, port: int) -> None:
+        self.port, self.url = port, f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture(scope="module")
+def workers(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[tuple[Server, Server]]:
+    for needed, found in (("nginx", front.NGINX), ("redis-server", front.REDIS)):
+        if not found:
+            skip_or_fail(f"no {needed} here")
+    folder = tmp_path_factory.mktemp("workers")
+    with front.redis(folder) as redis:
+        both = [
+            Server(folder, DATABASE_URL=postgres, REDIS_URL=redis, TRUSTED_PROXIES="1", LOG_FORMAT="json")
+            for _ in range(2)
+        ]
+        yield both[0], both[1]
+        for one in both:
+            one.stop()
+
+
+@pytest.fixture(scope="module")
+def entrance(workers: tuple[Server, Server], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+    with front.nginx(tmp_path_factory.mktemp("nginx"), (workers[0].port, workers[1].port)) as port:
+        yield Front(port)
+
+
+@pytest.mark.parametrize("transport", ["websocket", "polling"])
+def test_a_socket_works_through_nginx(entrance: Front, browser: Callable[[], Browser], transport: str) -> None:
+    token = entrance.sign_in(f"{transport}@example.com")["access_token"]
+    tab = browser().connect(entrance.url, token, transports=[transport])
+    tab.until("ready")
+
+    tab.ask("message", {"message": "review", "code_context": "def f(a=[]):\n    return a\n"})
+
+    assert tab.until("response")["payload"]["content"]["findings"][0]["line"] == 1
+
+
+def test_what_one_worker_writes_reaches_a_tab_at_the_other(
+    entrance: Front, workers: tuple[Server, Server], browser: Callable[[], Browser]
+) -> None:
+    token = entrance.sign_in("two@example.com")["access_token"]
+    tabs = [browser().connect(worker.url, token, transports=["websocket"]) for worker in workers]
+    for tab in tabs:
+        tab.until("ready")
+
+    entrance.call("POST", "/api/v1/chat", {"message": "hello"}, token)
+
+    assert tabs[0].until("response")["payload"] == tabs[1].until("response")["payload"]
+
+
+def test_both_workers_are_asked(entrance: Front, workers: tuple[Server, Server]) -> None:
+    before = [asked(worker, "/") for worker in workers]
+    for _ in range(20):
+        entrance.call("GET", "/")
+
+    after = [asked(worker, "/") for worker in workers]
+    assert all(later > earlier for earlier, later in zip(before, after, strict=True))
+
+
+def asked(worker: Server, route: str) -> float:
+    """Return how often a worker has answered at a route, as it counts itself."""
+    connection = http.client.HTTPConnection("127.0.0.1", worker.port, timeout=10)
+    connection.request("GET", "/metrics")
+    text = connection.getresponse().read().decode()
+    connection.close()
+    counted = [line for line in text.splitlines() if "request_seconds_count{" in line and f'route="{route}",' in line]
+    return sum(float(line.rsplit(" ", 1)[1]) for line in counted)
+
+
+def test_the_metrics_are_not_for_the_world(entrance: Front) -> None:
+    status, told = entrance.call("GET", "/metrics")
+
+    assert (status, told["data"]["code"]) == (404, "not_found")
+
+
+def test_who_calls_is_what_nginx_sees_and_not_what_the_caller_claims(entrance: Front) -> None:
+    tokens = entrance.sign_in("address@example.com")
+    claim = {"Authorization": f"Bearer {tokens['access_token']}", "X-Forwarded-For": "203.0.113.9"}
+    body = json.dumps({"email": "address@example.com", "password": "correct horse battery"})
+
+    send(entrance, "POST", "/api/v1/auth/login", claim | {"Content-Type": "application/json"}, body.encode())
+    _, _, sessions = send(entrance, "GET", "/api/v1/user/me/sessions", claim)
+
+    assert {session["ip"] for session in sessions["data"]["sessions"]} == {"127.0.0.1"}
+
+
+def send(
+    entrance: Front, method: str, path: str, headers: dict[str, str], body: bytes | None = None
+) -> tuple[int, dict[str, str], Any]:
+    connection = http.client.HTTPConnection("127.0.0.1", entrance.port, timeout=30)
+    connection.request(method, path, body, headers)
+    answer = connection.getresponse()
+    told = answer.status, dict(answer.getheaders()), json.load(answer)
+    connection.close()
+    return told
+
+
+@pytest.mark.parametrize("size", [1024 * 1024 + 1, 3 * 1024 * 1024])
+def test_what_is_too_large_is_refused_in_the_envelope(entrance: Front, size: int) -> None:
+    """The first size is the application's to refuse, the second nginx' own."""
+    headers = {"Content-Type": "application/json"}
+
+    status, _, told = send(entrance, "POST", "/api/v1/auth/login", headers, b'{"a": "' + b"x" * size + b'"}')
+
+    assert (status, told["success"], told["data"]["code"]) == (413, False, "payload_too_large")
+
+
+def test_a_callers_own_request_id_comes_back_and_a_mad_one_does_not(entrance: Front) -> None:
+    for sent, kept in (("mine-1", True), ("bad id\t!", False)):
+        _, headers, _ = send(entrance, "GET", "/health", {"X-Request-ID": sent})
+        assert (headers["X-Request-ID"] == sent) is kept
+
+
+def test_a_body_that_stops_coming_never_reaches_a_worker(entrance: Front, workers: tuple[Server, Server]) -> None:
+    """nginx waits for the whole body; the workers answer others meanwhile and hear nothing of it."""
+    before = [asked(worker, "/api/v1/auth/login") for worker in workers]
+    with socket.create_connection(("127.0.0.1", entrance.port), timeout=30) as slow:
+        slow.sendall(b"POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        assert entrance.call("GET", "/health")[0] == 200
+        with suppress(ConnectionResetError):
+            assert slow.recv(4096)[9:12] in (b"", b"408")
+
+    assert [asked(worker, "/api/v1/auth/login") for worker in workers] == before
+
+
+def test_a_worker_that_is_gone_is_not_noticed(workers: tuple[Server, Server], tmp_path: Path) -> None:
+    with front.nginx(tmp_path / "front", (workers[0].port, front.free_port())) as port:
+        answers = [Front(port).call("GET", "/health")[0] for _ in range(10)]
+
+    assert answers == [200] * 10
+
+
+def test_no_worker_at_all_is_told_in_the_envelope(tmp_path: Path, workers: tuple[Server, Server]) -> None:
+    with front.nginx(tmp_path / "front", (front.free_port(), front.free_port())) as port:
+        status, told = Front(port).call("GET", "/api/v1/user/me")
+
+    assert (status, told["data"]["code"], told["data"]["retry_after"]) == (503, "internal_error", 2)
+
+
+def test_the_example_for_tls_serves_https_alone(tmp_path: Path, workers: tuple[Server, Server]) -> None:
+    if not shutil.which("openssl"):
+        skip_or_fail("no openssl here")
+    make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=localhost"
+    keys = ["-keyout", str(tmp_path / "privkey.pem"), "-out", str(tmp_path / "fullchain.pem")]
+    subprocess.run([*make.split(), *keys], check=True, capture_output=True)
+    secure = front.free_port()
+    extra = (ROOT / "deploy" / "tls.conf.example").read_text()
+    extra = extra.replace("listen 443", f"listen 127.0.0.1:{secure}").replace("/etc/nginx/server.d", str(tmp_path))
+
+    with front.nginx(tmp_path / "front", (workers[0].port, workers[1].port), extra) as port:
+        plain = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        plain.request("GET", "/health")
+        trusting = ssl.create_default_context(cafile=str(tmp_path / "fullchain.pem"))
+        https = http.client.HTTPSConnection("localhost", secure, timeout=10, context=trusting)
+        https.request("GET", "/health")
+
+        assert plain.getresponse().status == 308
+        assert https.getresponse().status == 200
+        plain.close()
+        https.close()

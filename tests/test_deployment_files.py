@@ -1,0 +1,105 @@
+"""What is needed to serve: the image, the compose file and the ignore list agree with the tree and one another."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from threading import Thread
+
+import yaml
+from flask import Flask
+from werkzeug.serving import make_server
+
+from config import ROOT, SETTINGS
+
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
+
+
+def test_the_compose_file_is_one() -> None:
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", "compose.yaml"]
+
+    checked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_two_containers_of_one_image_stand_behind_nginx_and_after_the_migration() -> None:
+    services = COMPOSE["services"]
+
+    assert services["app1"] == services["app2"]
+    assert services["app1"]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
+    assert services["migrate"]["restart"] == "no"
+    for name in ("app1", "app2"):
+        assert f"{name}:8000" in (ROOT / "deploy" / "nginx.conf").read_text()
+        assert f"{name}:8000" in (ROOT / "deploy" / "prometheus.yml").read_text()
+
+
+def test_only_nginx_is_open_to_the_world() -> None:
+    published = {name: service["ports"] for name, service in COMPOSE["services"].items() if "ports" in service}
+
+    assert {name for name, ports in published.items() if not all("127.0.0.1" in port for port in ports)} == {"nginx"}
+
+
+def test_every_file_that_is_mounted_is_there() -> None:
+    for service in COMPOSE["services"].values():
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            assert source in COMPOSE["volumes"] or (ROOT / source).exists(), source
+
+
+def test_what_the_compose_file_sets_is_a_setting() -> None:
+    known = {setting.name for setting in SETTINGS} | {"HOST", "PORT"}
+
+    assert set(COMPOSE["services"]["app1"]["environment"]) <= known
+
+
+def test_the_image_runs_without_root_and_without_a_compiler() -> None:
+    final = DOCKERFILE.rsplit("\nFROM ", 1)[1]
+
+    assert re.search(r"^USER codesherpa$", final, re.M)
+    assert "HEALTHCHECK" in final
+    assert "apt-get" not in DOCKERFILE
+    assert "--only-binary :all:" in DOCKERFILE
+
+
+def test_nothing_secret_and_nothing_large_goes_into_the_image() -> None:
+    lines = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and line[0] != "#"]
+
+    assert lines[0] == "*"  # All stays out but what is named.
+    named = {line.removeprefix("!") for line in lines if line.startswith("!")}
+    assert not {name for name in named if re.search(r"\.env$|instance|tests|\.git$|\.venv", name)}
+    for name in named - {"web"}:
+        assert (ROOT / name).exists(), name
+
+
+def test_the_image_has_what_the_application_imports_at_its_top() -> None:
+    """A new module or folder beside codesherpa/ must be let through .dockerignore too."""
+    let_in = {
+        line.removeprefix("!").split("/")[0]
+        for line in (ROOT / ".dockerignore").read_text().splitlines()
+        if line.startswith("!")
+    }
+    beside = {path.stem for path in ROOT.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    imported = {
+        name
+        for path in [*(ROOT / "codesherpa").rglob("*.py"), ROOT / "wsgi.py", ROOT / "config.py"]
+        for name in re.findall(r"^\s*(?:from|import) (\w+)", path.read_text(), re.M)
+    }
+
+    assert {name for name in imported & beside if name not in let_in and f"{name}.py" not in let_in} == set()
+
+
+def alive(port: int) -> int:
+    command = [sys.executable, "-m", "deploy.alive"]
+    return subprocess.run(command, cwd=ROOT, env={"PORT": str(port)}, capture_output=True, timeout=60).returncode
+
+
+def test_the_health_check_tells_whether_the_server_answers(app: Flask) -> None:
+    server = make_server("127.0.0.1", 0, app)
+    Thread(target=server.handle_request, daemon=True).start()
+    answered = alive(server.port)
+    server.server_close()
+
+    assert (answered, alive(server.port)) == (0, 1)
