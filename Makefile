@@ -5,7 +5,7 @@ BIN = .venv/bin
 LOCK = --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url $(UPGRADE) \
 	--custom-compile-command 'make lock'
 
-.PHONY: lock audit help run test fuzz types chaos lint bench clean
+.PHONY: lock audit help run test fuzz types chaos lint coverage bench clean
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -17,6 +17,10 @@ help:  ## list the commands
 
 .venv/installed-dev: .venv/installed requirements-dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
+	@touch $@
+
+.venv/installed-bench: .venv/installed requirements-bench.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements-bench.txt
 	@touch $@
 
 tests/live/node_modules/installed: tests/live/package-lock.json
@@ -54,6 +58,7 @@ lock: .venv/installed-dev  ## resolve requirements*.in anew into requirements*.t
 	$(BIN)/uv pip compile $(LOCK) requirements.in --output-file requirements.txt
 	$(BIN)/uv pip compile $(LOCK) --constraints requirements.txt requirements-dev.in --output-file requirements-dev.txt
 	$(BIN)/uv pip compile $(LOCK) --constraints requirements.txt requirements-tracing.in --output-file requirements-tracing.txt
+	$(BIN)/uv pip compile $(LOCK) --constraints requirements.txt requirements-bench.in --output-file requirements-bench.txt
 
 audit: .venv/installed-dev  ## look for known vulnerabilities in what is installed
 	$(BIN)/pip-audit --disable-pip --require-hashes --requirement requirements-dev.txt
@@ -63,10 +68,11 @@ lint: .venv/installed-dev  ## check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/installed  ## measure REST and streaming, each beside the least that could do it
-	@$(BIN)/python -m benchmarks.rest
-	@$(BIN)/python -m benchmarks.streaming
-	@$(BIN)/python -m benchmarks.sign_in
+coverage: .venv/installed-dev tests/live/node_modules/installed  ## which branches no test takes; fails below 95 %
+	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered $(ARGS)
+
+bench: .venv/installed-bench  ## measure it, beside references of the same run, into benchmarks/report.md (ARGS=--quick: does it work?)
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 clean:  ## remove what the commands above made, but no data
 	rm -rf .venv tests/*/node_modules web/node_modules test-results .pytest_cache .mypy_cache .ruff_cache

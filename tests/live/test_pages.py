@@ -1,0 +1,82 @@
+"""The documentation: every link leads somewhere, every command of the first five minutes works."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from config import ROOT
+from tests.live.conftest import Server
+
+PAGES = [*(ROOT / "docs").glob("*.md"), *ROOT.glob("*.md")]
+LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)(#[^)]*)?\)")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    broken = [target for target, _ in LINK.findall(page.read_text()) if not (page.parent / target).exists()]
+
+    assert broken == []
+
+
+def test_the_index_lists_every_page() -> None:
+    listed = {target for target, _ in LINK.findall((ROOT / "docs" / "README.md").read_text())}
+
+    assert listed == {page.name for page in (ROOT / "docs").glob("*.md")} - {"README.md"}
+
+
+def test_every_file_that_the_architecture_names_is_there() -> None:
+    named = re.findall(
+        r"`((?:chat|auth|sherpas|providers|agents|analysis)/[\w/]*(?:\.py)?)`",
+        (ROOT / "docs" / "architecture.md").read_text(),
+    )
+
+    assert len(named) > 12
+    assert [path for path in named if not (ROOT / "codesherpa" / path).exists()] == []
+
+
+def test_every_make_command_that_a_page_names_exists() -> None:
+    known = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
+    named = {command for page in PAGES for command in re.findall(r"(?:^ {4}|`)make ([a-z]+)", page.read_text(), re.M)}
+
+    assert named <= known
+
+
+def blocks(page: Path) -> list[str]:
+    return re.findall(r"^```bash\n(.*?)^```$", page.read_text(), re.M | re.S)
+
+
+@pytest.fixture
+def server(tmp_path: Path, empty_sqlite: Path) -> Server:
+    shutil.copy(empty_sqlite, tmp_path / "quick.db")
+    return Server(tmp_path, DATABASE_URL=f"sqlite:///{tmp_path / 'quick.db'}")
+
+
+@pytest.mark.parametrize("page", [ROOT / "docs" / "quickstart.md", ROOT / "README.md"], ids=lambda page: page.name)
+def test_what_a_page_has_you_type_works(page: Path, server: Server, tmp_path: Path) -> None:
+    """In one shell, in order, against a server; what comes out last but for the answers is the chats'."""
+    script = "set -euo pipefail\n" + "\necho\n".join(blocks(page))
+    script = script.replace("http://127.0.0.1:8000", server.url).replace("/tmp/", f"{tmp_path}/")
+    try:
+        ran = subprocess.run(
+            ["bash", "-c", script],
+            cwd=ROOT,
+            env=os.environ | server.environ,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+    finally:
+        server.stop()
+
+    assert ran.returncode == 0, ran.stderr
+    answers = [json.loads(line) for line in ran.stdout.splitlines() if line.startswith('{"success"')]
+    assert len(answers) >= 2
+    assert [answer["message"] for answer in answers if not answer["success"]] == []
+    assert any(answer["data"].get("result", {}).get("findings") for answer in answers)
