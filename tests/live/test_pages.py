@@ -7,8 +7,10 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
+import jwt
 import pytest
 
 from config import ROOT
@@ -80,3 +82,55 @@ def test_what_a_page_has_you_type_works(page: Path, server: Server, tmp_path: Pa
     assert len(answers) >= 2
     assert [answer["message"] for answer in answers if not answer["success"]] == []
     assert any(answer["data"].get("result", {}).get("findings") for answer in answers)
+
+
+def test_the_front_ends_fetch_calls_renew_a_token_and_name_what_is_wrong(tmp_path: Path, empty_sqlite: Path) -> None:
+    """The page's own module, in Node, with access tokens that have run out by the time they are used."""
+    shutil.copy(empty_sqlite, tmp_path / "front.db")
+    server = Server(tmp_path, DATABASE_URL=f"sqlite:///{tmp_path / 'front.db'}")
+    module = re.search(r"^```js\n(.*?)^```$", (ROOT / "docs" / "frontend.md").read_text(), re.M | re.S)
+    assert module
+    (tmp_path / "api.mjs").write_text(
+        module[1].replace("http://localhost:8000", server.url) + "export const spoil = (text) => (access = text);\n"
+    )
+    (tmp_path / "try.mjs").write_text(FRONT_END)
+    server.sign_in("ada@example.com")
+    try:
+        ran = subprocess.run(
+            ["node", "try.mjs", expired(server)], cwd=tmp_path, capture_output=True, text=True, timeout=60
+        )
+    finally:
+        server.stop()
+
+    assert ran.stdout.splitlines() == ["ada@example.com", "2 at once: ada@example.com", "validation_error name"], (
+        ran.stderr
+    )
+
+
+FRONT_END = """
+import { call, signIn, spoil } from "./api.mjs";
+await signIn("ada@example.com", "correct horse battery");
+spoil(process.argv[2]);
+console.log((await call("GET", "/user/me")).email);
+spoil(process.argv[2]);
+const both = await Promise.all([call("GET", "/user/me"), call("GET", "/user/me")]);
+console.log("2 at once:", both[1].email);
+await call("POST", "/agents", { name: "" }).catch((error) => console.log(error.code, Object.keys(error.errors)[0]));
+"""
+
+
+def expired(server: Server) -> str:
+    """Return an access token of this server's that has run out."""
+    now = int(time.time())
+    claims = {
+        "sub": "1",
+        "sid": 1,
+        "type": "access",
+        "jti": "x",
+        "fresh": False,
+        "iss": "codesherpa",
+        "aud": "codesherpa",
+    }
+    return jwt.encode(
+        claims | {"iat": now - 60, "nbf": now - 60, "exp": now - 30}, server.environ["SECRET_KEY"], "HS256"
+    )
