@@ -66,7 +66,8 @@ class Chat(Item):
     model_id = fields.String(required=True, allow_none=True)
     input_tokens = fields.Integer(required=True, allow_none=True)
     output_tokens = fields.Integer(required=True, allow_none=True)
-    error = Stored(ChatError, required=True, allow_none=True)
+    # Not Stored: what is kept beside it, such as retry_after, is for the answer alone.
+    error = fields.Nested(ChatError, required=True, allow_none=True)
     client_message_id = fields.String(required=True, allow_none=True)
     created_at = Timestamp(required=True)
     completed_at = Timestamp(required=True, allow_none=True)
