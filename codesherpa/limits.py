@@ -117,7 +117,7 @@ def account(knows: Callable[[str, str], bool]) -> str:
     """Name the account that a sign-in is for; where it knows the network, apart from what strangers do."""
     body = request.get_json(silent=True)
     email = body.get("email") if isinstance(body, dict) else None
-    if not isinstance(email, str):
+    if not isinstance(email, str) or "\0" in email:  # What no account can be called is refused a little later.
         return f"address:{address()}"
     email = email.strip().casefold()[:300].encode(errors="replace").decode()  # Half a surrogate is no key.
     return f"account:{email} at:{address()}" if knows(email, address()) else f"account:{email}"

@@ -171,6 +171,9 @@ class Item(Schema):
         if isinstance(field, fields.List) and isinstance(field.inner, fields.Nested):
             one = field.inner.schema.dump
             return lambda found: [one(item) for item in getattr(found, name)]
+        if isinstance(field, fields.Nested) and not field.many:
+            shape = field.schema.dump
+            return lambda found: None if (inner := getattr(found, field.attribute or name)) is None else shape(inner)
         return lambda found: field.serialize(name, found, accessor=self.get_attribute)
 
     def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:

@@ -67,12 +67,12 @@ def change(user: User, changes: dict[str, Any]) -> User:
 
     Raises EmailTaken, and what the phone's service says of the number.
     """
+    if "whatsapp_number" in changes:  # First, so that one that is refused leaves all as it was.
+        number_wanted.send(user, number=changes["whatsapp_number"])
     for name in changes.keys() & PROFILE:
         setattr(user, name, changes[name])
     user.email_key = user.email.casefold()
     commit_email()
-    if "whatsapp_number" in changes:
-        number_wanted.send(user, number=changes["whatsapp_number"])
     return user
 
 

@@ -11,7 +11,7 @@ from flask import current_app
 from sqlalchemy import delete, select, update
 
 from codesherpa.database import now
-from codesherpa.errors import RateLimited, ValidationError
+from codesherpa.errors import Conflict, RateLimited
 from codesherpa.extensions import db
 from codesherpa.integrations.whatsapp import client, outbox
 from codesherpa.integrations.whatsapp.models import Link
@@ -30,7 +30,7 @@ CODES = parsed("3/hour")  # For a user, and for a number: nobody is pestered wit
 def start(user: User, number: str | None) -> None:
     """Send a code to a number, or take a user's number away where it is None.
 
-    Raises ValidationError where WhatsApp is not switched on, RateLimited for the fourth code within an hour.
+    Raises Conflict where WhatsApp is not switched on, RateLimited for the fourth code within an hour.
     """
     if number is None:
         db.session.execute(delete(Link).where(Link.user_id == user.id))
@@ -38,7 +38,7 @@ def start(user: User, number: str | None) -> None:
         db.session.commit()
         return
     if client.of(current_app) is None:
-        raise ValidationError({"whatsapp_number": ["WhatsApp is not switched on here."]})
+        raise Conflict("WhatsApp is not switched on here.")
     digits = number.removeprefix("+")
     count_code(f"user:{user.id}", f"number:{digits}")
     send_code(user, digits)

@@ -158,9 +158,10 @@ def test_a_number_that_is_none_is_refused(ada: Caller, standin: Standin, number:
 def test_where_whatsapp_is_off_a_number_cannot_be_linked(make_app: Callable[..., Flask]) -> None:
     ada = Caller(make_app().test_client(), "ada@example.com")
 
-    refused = ada.put("/user/me", json={"whatsapp_number": f"+{PHONE}"})
+    refused = ada.put("/user/me", json={"whatsapp_number": f"+{PHONE}", "name": "Augusta"})
 
-    assert refused.json["data"]["errors"] == {"whatsapp_number": ["WhatsApp is not switched on here."]}
+    assert (refused.status_code, refused.json["message"]) == (409, "WhatsApp is not switched on here.")
+    assert ada.get("/user/me").json["data"]["name"] == "Ada"
 
 
 def test_a_number_that_was_linked_elsewhere_moves(
