@@ -5,7 +5,7 @@ BIN = .venv/bin
 LOCK = --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url $(UPGRADE) \
 	--custom-compile-command 'make lock'
 
-.PHONY: lock audit help run test fuzz types chaos lint coverage bench clean
+.PHONY: lock audit help run test fuzz types chaos deliveries lint coverage bench clean
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -62,6 +62,8 @@ lock: .venv/installed-dev  ## resolve requirements*.in anew into requirements*.t
 
 audit: .venv/installed-dev  ## look for known vulnerabilities in what is installed
 	$(BIN)/pip-audit --disable-pip --require-hashes --requirement requirements-dev.txt
+deliveries: .venv/installed-dev  ## 10,000 deliveries of GitHub, three times each, while workers are killed
+	@$(BIN)/python -m tests.chaos.github $(ARGS)
 
 lint: .venv/installed-dev  ## check style and types
 	$(BIN)/ruff check .

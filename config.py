@@ -118,6 +118,19 @@ def pairs(text: str) -> dict[str, str]:
 # What stands in examples and tutorials where a key should be.
 PLACEHOLDERS = ("change", "your-secret", "your_secret", "example", "insecure", "placeholder")
 
+
+def private_key(text: str) -> str:
+    """Read a private key: PEM, its line ends perhaps written as \\n, or the path of a file that holds it."""
+    if not text.startswith("-----BEGIN"):
+        try:
+            text = Path(text).read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError("must be a private key in PEM, or the path of one that can be read") from error
+    if "PRIVATE KEY-----" not in text:
+        raise ValueError("must be a private key in PEM, or the path of one that can be read")
+    return text.replace("\\n", "\n")
+
+
 SETTINGS = (
     Setting("APP_ENV", "development", one_of("development", "production"), "production refuses weak settings"),
     Setting("SECRET_KEY", "", words, "signs tokens; 32 bytes or more; development makes and keeps one"),
@@ -166,6 +179,10 @@ SETTINGS = (
     Setting("GITHUB_TOKEN", "", optional(words), "reads pull requests and writes reviews"),
     Setting("GITHUB_API_URL", "https://api.github.com", url("http", "https"), "GitHub Enterprise has its own"),
     Setting("GITHUB_WEBHOOK_SECRET", "", optional(words), "checks deliveries; none: the webhook is closed"),
+    Setting("GITHUB_APP_ID", "", optional(whole(1, 10**12)), "a GitHub App instead of the token; it may write checks"),
+    Setting("GITHUB_APP_PRIVATE_KEY", "", optional(private_key), "a path, or PEM with \\n for line ends"),
+    Setting("GITHUB_APP_INSTALLATION_ID", "", optional(whole(1, 10**12)), "where a delivery names no installation"),
+    Setting("GITHUB_REVIEWS_PER_DAY", "50", whole(0, 1_000_000), "reviews of one repository in a UTC day"),
     Setting("WHATSAPP_VERIFY_TOKEN", "", optional(words), "answers Meta's verification"),
     Setting("WHATSAPP_APP_SECRET", "", optional(words), "checks deliveries; none: the webhook is closed"),
     Setting("WHATSAPP_ACCESS_TOKEN", "", optional(words), "sends replies"),
@@ -183,6 +200,8 @@ def load(environ: Mapping[str, str]) -> dict[str, Any]:
     settings = {setting.name: read(setting, environ) for setting in SETTINGS}
     if settings["APP_ENV"] == "production":
         fit_for_production(settings, environ)
+    if settings["GITHUB_APP_ID"] and not settings["GITHUB_APP_PRIVATE_KEY"]:
+        raise SettingError("GITHUB_APP_PRIVATE_KEY must be set where GITHUB_APP_ID is")
     return settings | for_libraries(settings)
 
 

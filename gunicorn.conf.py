@@ -71,11 +71,12 @@ def post_worker_init(worker):
     """Look after what an earlier worker left, be ready to leave, and greet whoever started us by hand."""
     from codesherpa import farewell, metrics
     from codesherpa.chat import sweep
-    from codesherpa.integrations import whatsapp
+    from codesherpa.integrations import runner, whatsapp
 
     farewell.prepare(worker.wsgi, worker)
     with worker.wsgi.app_context():
         sweep.start()
+        runner.wake()
     whatsapp.desk.wake(worker.wsgi)
     metrics.start_beating()
     if os.environ.get("WELCOME"):

@@ -87,6 +87,7 @@ def register_blueprints(app: Flask) -> None:
     from codesherpa.auth.routes import blueprint as auth
     from codesherpa.chat.routes import blueprint as chat
     from codesherpa.docs.routes import blueprint as docs
+    from codesherpa.integrations.github import routes as github
     from codesherpa.integrations.whatsapp.routes import blueprint as whatsapp
     from codesherpa.projects.routes import blueprint as projects
     from codesherpa.user.routes import blueprint as user
@@ -97,7 +98,8 @@ def register_blueprints(app: Flask) -> None:
     app.register_blueprint(docs)
     app.register_blueprint(whatsapp)
     exports.register()
-    for blueprint in (auth, user, agents, projects, chat):
+    app.register_blueprint(github.webhook)
+    for blueprint in (auth, user, agents, projects, github.blueprint, chat):
         api.register_blueprint(blueprint)
 
 
@@ -111,6 +113,7 @@ def register_sockets(app: Flask) -> None:
 
 def register_integrations(app: Flask) -> None:
     from codesherpa.integrations import runner, whatsapp
+    from codesherpa.integrations.github import reviewing  # noqa: F401 (so that its jobs are done)
 
     runner.init_app(app)
     whatsapp.desk.init_app(app)

@@ -15,6 +15,7 @@ from codesherpa import copying, providers, sherpas
 from codesherpa.auth.commands import one_line, user
 from codesherpa.chat.reply import Reply
 from codesherpa.concurrency import Cancellation
+from codesherpa.integrations.github.commands import github
 from codesherpa.sherpas import router
 from codesherpa.sherpas.interface import Ask
 from codesherpa.usage import report
@@ -28,6 +29,7 @@ def register(app: Flask) -> None:
     app.cli.add_command(user)
     app.cli.add_command(usage)
     app.cli.add_command(copy_database)
+    app.cli.add_command(github)
 
 
 @click.command()

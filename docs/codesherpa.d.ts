@@ -382,6 +382,37 @@ export interface Resume {
   after_seq: number;
 }
 
+/** A review of a pull request on GitHub. */
+export interface Review {
+  id: number;
+  /** owner/name */
+  repository: string;
+  /** of the pull request */
+  number: number;
+  title: string;
+  url: string;
+  author: string;
+  /** the commit that was read */
+  head_sha: string;
+  status: "running" | "complete" | "failed" | "superseded";
+  summary: string;
+  findings: Array<Finding>;
+  /** 1-10 */
+  quality_score: number | null;
+  security_risk: "None" | "Low" | "High" | null;
+  /** what was not read, and why */
+  unread: Array<string>;
+  created_at: string;
+  completed_at: string | null;
+}
+
+/** A review of a repository that one of your projects names has begun or ended. */
+export interface ReviewEvent {
+  type: "review";
+  project_id: number;
+  review: Review;
+}
+
 /** A review: what was found, and what it comes to. */
 export interface ReviewResult {
   kind: "review";
@@ -508,6 +539,8 @@ export interface ServerToClientEvents {
   session_expiring: (payload: SessionExpiring) => void;
   /** Just before the connection is closed. */
   session_expired: (payload: SessionExpired) => void;
+  /** A review of a repository that one of your projects names has begun or ended. */
+  review: (payload: ReviewEvent) => void;
 }
 
 export interface ClientToServerEvents {

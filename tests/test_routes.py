@@ -26,6 +26,7 @@ ACCESS = {
     "GET /user/me/sessions", "DELETE /user/me/sessions/<id:id>",
     "GET /agents", "POST /agents", "GET /agents/<id:id>", "PUT /agents/<id:id>", "DELETE /agents/<id:id>",
     "GET /projects", "POST /projects", "GET /projects/<id:id>", "PUT /projects/<id:id>", "DELETE /projects/<id:id>",
+    "GET /projects/<id:id>/reviews",
     "GET /chat", "POST /chat", "GET /chat/<id:id>", "DELETE /chat/<id:id>",
     "POST /chat/<id:id>/stop", "POST /chat/<id:id>/retry",
     "GET /chat/conversations", "GET /chat/conversations/<id:id>", "PUT /chat/conversations/<id:id>",
@@ -36,6 +37,7 @@ OUTSIDE = {
     "GET /api/v1/docs", "GET /api/v1/docs/<path:name>", "GET /api/v1/redoc", "GET /api/v1/redoc/<path:name>",
     "GET /api/v1/openapi.json", "GET /app", "GET /app/", "GET /app/<path:name>", "GET /app/packages/<name>",
     "GET /app/settings.json", "GET /api/whatsapp/webhook", "POST /api/whatsapp/webhook",
+    "POST /api/github/webhook",
 }  # fmt: skip
 # The successful statuses of the owner, on an object of its own, for a body as in BODIES.
 OWNER = {"POST /chat/<id:id>/stop": 409, "POST /agents": 201, "POST /projects": 201, "POST /chat": 201} | {

@@ -38,6 +38,10 @@ def delta(process: Process, user_id: int, chat_id: int, seq: int, content: str) 
     process.delivery.delta(user_id, chat_id, seq, content)
 
 
+def event(process: Process, user_id: int, name: str, payload: dict[str, object]) -> None:
+    audience.tell(user_id, name, payload)
+
+
 def status(process: Process, user_id: int, payload: dict[str, object]) -> None:
     process.delivery.status(user_id, payload)
 
@@ -99,5 +103,6 @@ FOLLOW: dict[str, Callable[..., None]] = {
     "end": end,
     "stop": stop,
     "take": take,
+    "event": event,
     "heal": heal,
 }

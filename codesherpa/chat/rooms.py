@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from codesherpa.chat import audience
 from codesherpa.chat.delivery import CHAT
 from codesherpa.chat.models import Chat
 from codesherpa.chat.process import here
 
-__all__ = ["CHAT", "tell_end", "tell_status"]
+__all__ = ["CHAT", "tell", "tell_end", "tell_status"]
+
+
+def tell(user_id: int, event: str, payload: dict[str, Any]) -> None:
+    """Tell every socket of a user, on every worker, something that belongs to no reply."""
+    audience.tell(user_id, event, payload)
+    here().bus.tell("event", user_id, event, payload)
 
 
 def tell_status(chat: Chat, content: str, left_out: int = 0) -> None:

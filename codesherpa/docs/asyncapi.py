@@ -7,6 +7,7 @@ from typing import Any
 from codesherpa.api import VERSION
 from codesherpa.chat.event_schemas import FROM_CLIENT, FROM_SERVER, ConnectRefused, Event
 from codesherpa.docs.shapes import Shapes
+from codesherpa.integrations.event_schemas import FROM_SERVER as REVIEWS
 from codesherpa.schema import Failure, enveloped
 
 CHANNEL = {"$ref": "#/channels/ws"}
@@ -26,7 +27,7 @@ def document() -> dict[str, Any]:
     for event in FROM_CLIENT:
         messages |= received(event, shapes)
         operations[f"receive_{event.name}"] = operation("receive", event) | {"reply": reply(event)}
-    for event in FROM_SERVER:
+    for event in (*FROM_SERVER, *REVIEWS):
         messages[event.name] = message(event.name, event.why, union([shapes.refer(shape) for shape in event.payloads]))
         operations[f"send_{event.name}"] = operation("send", event)
     return {

@@ -10,6 +10,7 @@ from codesherpa.auth import schemas as auth
 from codesherpa.chat import schemas as chat
 from codesherpa.chat.event_schemas import FROM_CLIENT, FROM_SERVER, ConnectRefused, Event
 from codesherpa.docs.shapes import Described, Shapes
+from codesherpa.integrations.event_schemas import FROM_SERVER as REVIEWS
 from codesherpa.projects import schemas as projects
 from codesherpa.schema import Failure, enveloped
 from codesherpa.user import schemas as user
@@ -44,7 +45,7 @@ def declarations() -> str:
     """Return the whole file of types."""
     shapes = Shapes()
     shapes.add(REST)
-    for event in (*FROM_CLIENT, *FROM_SERVER):
+    for event in (*FROM_CLIENT, *FROM_SERVER, *REVIEWS):
         shapes.add([*event.payloads, *([event.acknowledged] if event.acknowledged else [])])
     parts = [declare(name, shape) for name, shape in shapes.all().items()]
     return "\n".join([HEAD, success(), ENVELOPE, *parts, from_server(), from_client()])
@@ -107,7 +108,8 @@ def plain(kind: str, shape: Described) -> str:
 
 
 def from_server() -> str:
-    lines = [f"  /** {event.why} */\n  {event.name}: (payload: {payload(event)}) => void;\n" for event in FROM_SERVER]
+    events = (*FROM_SERVER, *REVIEWS)
+    lines = [f"  /** {event.why} */\n  {event.name}: (payload: {payload(event)}) => void;\n" for event in events]
     told = "/** For `Socket<ServerToClientEvents, ClientToServerEvents>` of socket.io-client. */\n"
     return f"{told}export interface ServerToClientEvents {{\n{''.join(lines)}}}\n"
 

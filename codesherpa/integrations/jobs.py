@@ -6,7 +6,7 @@ that causes it, so neither can be lost without the other, and a lease that runs 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -83,7 +83,10 @@ def due() -> tuple[Any, ...]:
 
 
 def claim(owner: str) -> Job | None:
-    """Take the lease of the job that has waited longest; None where there is none, or somebody else was faster."""
+    """Take the lease of the job that has waited longest; None where there is none, or somebody else was faster.
+
+    `owner` names this one claim: who lost a lease must not pass for who has it, were it the same process.
+    """
     first = select(Job.id).where(*due()).order_by(Job.run_at, Job.id).limit(1).with_for_update(skip_locked=True)
     lease = {"status": RUNNING, "lease_owner": owner, "lease_expires_at": now() + LEASE, "tries": Job.tries + 1}
     try:
@@ -97,14 +100,15 @@ def claim(owner: str) -> Job | None:
     return job
 
 
-def renew(owner: str, ids: Sequence[int]) -> set[int]:
-    """Renew a process's leases, and return the jobs that are still its own."""
-    if not ids:
+def renew(owners: Collection[str]) -> set[str]:
+    """Renew leases, and return those that still go on."""
+    if not owners:
         return set()
-    mine = update(Job).where(Job.id.in_(ids), Job.lease_owner == owner).values(lease_expires_at=now() + LEASE)
-    kept = set(db.session.scalars(mine.returning(Job.id), execution_options={"synchronize_session": False}))
+    mine = update(Job).where(Job.lease_owner.in_(owners)).values(lease_expires_at=now() + LEASE)
+    kept = db.session.scalars(mine.returning(Job.lease_owner), execution_options={"synchronize_session": False})
+    found = {owner for owner in kept if owner}
     db.session.commit()
-    return kept
+    return found
 
 
 def is_held(id: int, owner: str) -> bool:
@@ -117,13 +121,13 @@ def is_held(id: int, owner: str) -> bool:
 
 
 def end(id: int, owner: str, status: str, reason: str | None = None) -> bool:
-    """Store how a job ended; False where it was no longer this process's own."""
+    """Store how a job ended; False where the lease was lost."""
     values = {"status": status, "reason": reason, "ended_at": now(), **FREE}
     return change(id, owner, values)
 
 
 def put_off(id: int, owner: str, seconds: float, reason: str) -> bool:
-    """Have a job tried again after some seconds; False where it was no longer this process's own."""
+    """Have a job tried again after some seconds; False where the lease was lost."""
     return change(
         id, owner, {"status": WAITING, "run_at": now() + timedelta(seconds=seconds), "reason": reason, **FREE}
     )

@@ -88,13 +88,12 @@ def handles(kind: str) -> Callable[[Handler], Handler]:
 
 
 class Runner:
-    """The jobs that this process does. `owner` names the process in their leases."""
+    """The jobs that this process does, by the owner in their leases: a name for each time that one is claimed."""
 
     def __init__(self, app: Flask) -> None:
         self.app = app
-        self.owner = uuid.uuid4().hex
         self.wake = WakeUp(app.config["REDIS_URL"])
-        self.live: dict[int, Cancellation] = {}
+        self.live: dict[str, Cancellation] = {}
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
         self._closed = False
@@ -135,8 +134,8 @@ class Runner:
             return
         self._renewed = time.monotonic()
         doing = dict(self.live)
-        for id in doing.keys() - jobs.renew(self.owner, list(doing)):
-            doing[id].cancel()
+        for owner in doing.keys() - jobs.renew(doing.keys()):
+            doing[owner].cancel()
         if time.monotonic() - self._forgot > DAY or not self._forgot:
             self._forgot = time.monotonic()
             jobs.forget_old()
@@ -147,19 +146,20 @@ class Runner:
             if len(self.live) >= AT_ONCE:
                 self.wake.ring_others()
                 return
-            if (job := jobs.claim(self.owner)) is None:
+            owner = uuid.uuid4().hex
+            if (job := jobs.claim(owner)) is None:
                 return
-            self.live[job.id] = Cancellation()
-            spawn(self._work, job)
+            self.live[owner] = Cancellation()
+            spawn(self._work, Task(job, owner, self.live[owner]))
 
-    def _work(self, job: Job) -> None:
+    def _work(self, task: Task) -> None:
         try:
             with self.app.app_context():
-                self._do(Task(job, self.owner, self.live[job.id]))
+                self._do(task)
         except Exception:  # Its end could not be stored: the lease runs out and somebody does it again.
-            log.exception("job not ended", job_id=job.id)
+            log.exception("job not ended", job_id=task.job.id)
         finally:
-            self.live.pop(job.id, None)
+            del self.live[task.owner]
             self.wake.ring()
 
     def _do(self, task: Task) -> None:
@@ -177,27 +177,28 @@ class Runner:
         except Lost:
             end, reason = "lost", None
         except Exception as fault:  # noqa: BLE001 (whatever it is, the job is not lost)
-            end, reason = "later", self._later(job, fault)
+            end, reason = "later", self._later(task, fault)
         db.session.rollback()
         ENDS.labels(job.kind, end).inc()
         log.info("job", end=end, reason=reason, tries=job.tries, **told)
         if end == "lost":
-            jobs.put_off(job.id, self.owner, 0, "The process ended.")  # Changes nothing when somebody else has it.
+            jobs.put_off(job.id, task.owner, 0, "The process ended.")  # Changes nothing when somebody else has it.
         elif end != "later":
-            jobs.end(job.id, self.owner, end, reason)
+            jobs.end(job.id, task.owner, end, reason)
 
-    def _later(self, job: Job, fault: Exception) -> str:
+    def _later(self, task: Task, fault: Exception) -> str:
         """Put a job off, or give it up after too many tries; what nobody expected is logged."""
         db.session.rollback()
+        job = task.job
         expected = isinstance(fault, Later | ModelFault)
         if not expected:
             log.error("job failed", job_id=job.id, exc_info=fault)
         reason = str(fault) if expected else f"{type(fault).__name__}"
         if job.tries >= jobs.MOST_TRIES:
-            jobs.end(job.id, self.owner, "failed", reason)
+            jobs.end(job.id, task.owner, "failed", reason)
         else:
             asked = fault.seconds if isinstance(fault, Later) else None
-            jobs.put_off(job.id, self.owner, max(asked or 0.0, backoff.delay(job.tries)), reason)
+            jobs.put_off(job.id, task.owner, max(asked or 0.0, backoff.delay(job.tries)), reason)
         return reason
 
 

@@ -1,0 +1,63 @@
+"""flask github: what is to be done, what went wrong, and what never came."""
+
+from __future__ import annotations
+
+import click
+from flask.cli import with_appcontext
+
+from codesherpa.integrations import jobs
+from codesherpa.integrations.github import service
+from codesherpa.integrations.models import ENDED, RUNNING, WAITING
+from codesherpa.integrations.runner import Hopeless, Later
+from codesherpa.terminal import table, when
+
+OURS = "github."
+
+
+@click.group()
+def github() -> None:
+    """Look after the reviews of pull requests."""
+
+
+@github.command("jobs")
+@click.option("--status", type=click.Choice([WAITING, RUNNING, *ENDED]), help="Only those.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
+@with_appcontext
+def list_jobs(status: str | None, limit: int) -> None:
+    """List the newest jobs, and why they ended as they did."""
+    found = jobs.recent(OURS, status, limit)
+    rows = [
+        (job.id, job.kind.removeprefix(OURS), job.key, job.status, job.tries, when(job.created_at), job.reason or "")
+        for job in found
+    ]
+    click.echo(table(("id", "kind", "for", "status", "tries", "since", "reason"), rows) if rows else "No jobs.")
+
+
+@github.command()
+@click.argument("ids", nargs=-1, type=click.IntRange(1, 2**63 - 1))
+@with_appcontext
+def retry(ids: tuple[int, ...]) -> None:
+    """Begin jobs again: those named (failed or dropped), or all that failed."""
+    begun = jobs.retry(OURS, ids)
+    for id in begun:
+        click.echo(f"{id} begins again")
+    if not begun:
+        click.echo("No job to begin again.")
+    if missing := sorted(set(ids) - set(begun)):
+        raise click.ClickException(f"not failed, not dropped or not there: {', '.join(map(str, missing))}")
+
+
+@github.command()
+@click.option("--hours", type=click.IntRange(1, 72), default=72, show_default=True, help="GitHub keeps three days.")
+@click.option("--repository", metavar="OWNER/NAME", help="With a token: only this one, which need not be known yet.")
+@with_appcontext
+def reconcile(hours: int, repository: str | None) -> None:
+    """Ask GitHub for the deliveries that it could not hand over, and take them in."""
+    count = 0
+    try:
+        for delivered_at, event, outcome in service.reconcile(hours, repository):
+            count += 1
+            click.echo(f"{delivered_at} {event}: {outcome}")
+    except (Hopeless, Later) as fault:
+        raise click.ClickException(str(fault)) from fault
+    click.echo(f"{count} deliveries had not come through.")
