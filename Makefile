@@ -62,6 +62,7 @@ lock: .venv/installed-dev  ## resolve requirements*.in anew into requirements*.t
 
 audit: .venv/installed-dev  ## look for known vulnerabilities in what is installed
 	$(BIN)/pip-audit --disable-pip --require-hashes --requirement requirements-dev.txt
+
 deliveries: .venv/installed-dev  ## 10,000 deliveries of GitHub, three times each, while workers are killed
 	@$(BIN)/python -m tests.chaos.github $(ARGS)
 
