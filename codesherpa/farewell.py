@@ -19,6 +19,7 @@ from codesherpa.concurrency.websockets import cut
 
 RESERVE = 3.0  # Seconds of the grace time that are kept for what comes after the replies.
 IDLE = 0.25  # Seconds without a request after which none is on its way.
+PARTING = 0.5  # Seconds that webhooks' work has to be put back, beside what replies take.
 LOOK = 0.05
 
 log = structlog.get_logger(__name__)
@@ -112,6 +113,8 @@ def leave(app: Flask, connections: Connections, grace: float) -> None:
     wire: Wire = app.extensions["wire"]
     started = time.monotonic()
     process.leaving = True
+    # What webhooks cause goes back to be done by another; where that takes too long, its lease runs out.
+    parting = [spawn(app.extensions[name].close, grace) for name in ("runner", "whatsapp")]
     while process.live and time.monotonic() < started + grace:
         wire.part(process.writing_for())
         time.sleep(LOOK)
@@ -122,6 +125,8 @@ def leave(app: Flask, connections: Connections, grace: float) -> None:
         if not (wire.connections() or connections.busy) or time.monotonic() > started + grace + RESERVE - 1:
             break
         time.sleep(LOOK)
+    for thread in parting:
+        thread.join(PARTING)
     process.close(0)
 
 

@@ -6,12 +6,14 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from flask import Flask
 from sqlalchemy import select, update
 
+from codesherpa import farewell
 from codesherpa.concurrency import Cancellation
 from codesherpa.database import now, reading
 from codesherpa.extensions import db
@@ -245,6 +247,28 @@ def test_a_process_that_ends_hands_its_job_on_at_once(
     taken = jobs.claim("another")
     assert taken
     assert taken.key == "key"
+
+
+def test_a_worker_that_takes_its_leave_hands_its_job_on_at_once(
+    app: Flask, context: Flask, handler: Callable[[Callable[[Task], None]], None]
+) -> None:
+    begun = threading.Event()
+
+    def work(task: Task) -> None:
+        cancelled = threading.Event()
+        task.cancellation.on_cancel(cancelled.set)
+        begun.set()
+        cancelled.wait(PATIENCE)
+        task.hold()
+
+    handler(work)
+    put("key")
+    app.extensions["runner"].start()
+    assert begun.wait(PATIENCE)
+
+    farewell.leave(app, SimpleNamespace(busy=0), 1.0)  # type: ignore[arg-type]
+
+    assert (stored("key").status, stored("key").lease_owner) == ("waiting", None)
 
 
 def test_a_lease_that_is_lost_cancels_the_work(
