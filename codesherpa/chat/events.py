@@ -99,7 +99,7 @@ class Events(Namespace):
             return
         with self.app.app_context():
             here().bus.start()
-            user = tokens.live_session(socket.session_id).user
+            user = tokens.glance(socket.session_id).user
             ready = {"user": USER.dump(user), "active": [], "expires_in": socket.expires_in}
             here().delivery.welcome(sid, user.id, ready, service.active(user))
             service.catch_up(user)
@@ -159,13 +159,13 @@ class Events(Namespace):
             self.wire.hang_up(connection)
 
     def user(self) -> User:
-        """Return who is at the other end. Raises what the token would raise over HTTP."""
+        """Return who is at the other end, apart from the ORM's session. Raises what the token would over HTTP."""
         socket = self.sockets.get(request.sid)  # type: ignore[attr-defined]
         if socket is None:
             raise Unauthorized
         if not socket.expires_in:
             raise TokenExpired
-        return tokens.live_session(socket.session_id).user
+        return tokens.glance(socket.session_id).user
 
 
 def init_app(app: Flask, server: SocketIO) -> None:

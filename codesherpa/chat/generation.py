@@ -24,6 +24,7 @@ from codesherpa.errors import AppError
 from codesherpa.extensions import db
 from codesherpa.projects.models import Project
 from codesherpa.providers.interface import Brief
+from codesherpa.rows import fetch
 from codesherpa.sherpas.interface import Ask, Routing
 from codesherpa.usage import metrics
 from codesherpa.usage.meter import Meter
@@ -71,13 +72,10 @@ def compose(chat: Chat, live: Live) -> None:
 def prepare(chat: Chat, live: Live) -> Reply:
     """Decide who answers, and store that before the model is called."""
     provider = providers.of(current_app)
-    with reading():
-        language = db.session.scalars(LANGUAGE, {"user_id": chat.user_id}).one()
-        agent = db.session.get(Agent, chat.agent_id) if chat.agent_id else None
-        project = db.session.get(Project, chat.project_id) if chat.project_id else None
-        model_id = agent.model_id if agent else None
-        past = history.before(chat, provider.window(model_id))
-        db.session.commit()
+    (person,) = fetch(LANGUAGE, user_id=chat.user_id)
+    agent, project = chosen_for(chat)
+    model_id = agent.model_id if agent else None
+    past = history.before(chat, provider.window(model_id))
     chosen = choice.choose(chat, agent, past.sherpa, live.meter.watch(provider, "router"), live.cancellation)
     sherpa, routing = chosen.sherpa, chosen.routing
     decided = {
@@ -96,7 +94,7 @@ def prepare(chat: Chat, live: Live) -> Reply:
         message=chat.message,
         code_context=chat.code_context,
         history=past.turns,
-        language=language,
+        language=person.language,
         system_prompt=agent.system_prompt if agent else None,
         model_id=model_id,
         temperature=agent.temperature if agent else None,
@@ -113,6 +111,17 @@ def prepare(chat: Chat, live: Live) -> Reply:
 
     watched = live.meter.watch(provider, sherpa.name)
     return Reply(sherpa, watched, sherpa.brief(ask), live.cancellation, shorter)
+
+
+def chosen_for(chat: Chat) -> tuple[Agent | None, Project | None]:
+    """Return the agent and the project that a chat names and that there are still."""
+    if not (chat.agent_id or chat.project_id):
+        return None, None
+    with reading():
+        agent = db.session.get(Agent, chat.agent_id) if chat.agent_id else None
+        project = db.session.get(Project, chat.project_id) if chat.project_id else None
+        db.session.commit()
+    return agent, project
 
 
 def finish(chat: Chat, live: Live, outcome: Outcome) -> None:
@@ -193,7 +202,7 @@ def store(chat: Chat, values: dict[str, Any]) -> bool:
 
     Its agent and its project may have been deleted meanwhile.
     """
-    row = db.session.execute(OURS, {"chat_id": chat.id, "owner": here().owner, **values}).one_or_none()
+    row = db.session.connection().execute(OURS, {"chat_id": chat.id, "owner": here().owner, **values}).one_or_none()
     if row is None:
         return False
     for name, value in {**values, "agent_id": row.agent_id, "project_id": row.project_id}.items():

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from sqlalchemy import bindparam, func, literal_column, select
 
 from codesherpa.chat.models import Chat
-from codesherpa.extensions import db
 from codesherpa.providers.interface import Turn
+from codesherpa.rows import fetch
 
 # About three characters make a token in code; a quarter of the window is left for the answer.
 CHARACTERS_PER_TOKEN = 3
@@ -30,16 +30,17 @@ CUT_SHORT = {
 }
 
 # Made once: to build a statement takes longer than to run it.
+CHATS = Chat.__table__.c
 EARLIER = (
-    Chat.conversation_id == bindparam("conversation_id"),
-    Chat.id < bindparam("id"),
-    Chat.status.in_([literal_column(f"'{status}'") for status in WITHOUT_TEXT]),
+    CHATS.conversation_id == bindparam("conversation_id"),
+    CHATS.id < bindparam("id"),
+    CHATS.status.in_([literal_column(f"'{status}'") for status in WITHOUT_TEXT]),
 )
-COUNT = select(func.count(Chat.id)).where(*EARLIER)
+COUNT = select(func.count(CHATS.id).label("count")).where(*EARLIER)
 LAST = (
-    select(Chat.message, Chat.code_context, Chat.response, Chat.status, Chat.sherpa)
+    select(CHATS.message, CHATS.code_context, CHATS.response, CHATS.status, CHATS.sherpa)
     .where(*EARLIER)
-    .order_by(Chat.id.desc())
+    .order_by(CHATS.id.desc())
     .limit(AT_MOST)
 )
 
@@ -69,8 +70,8 @@ def before(chat: Chat, window: int) -> Past:
     Turns come in pairs, oldest first, alternating and never empty; the oldest pairs go first.
     """
     which = {"conversation_id": chat.conversation_id, "id": chat.id}
-    earlier = [Said(*row) for row in db.session.execute(LAST, which)]
-    whole = len(earlier) if len(earlier) < AT_MOST else db.session.scalar(COUNT, which) or 0
+    earlier = [Said(**vars(row)) for row in fetch(LAST, **which)]
+    whole = len(earlier) if len(earlier) < AT_MOST else fetch(COUNT, **which)[0].count
     left = int(window * CHARACTERS_PER_TOKEN * SHARE) - len(chat.message) - len(chat.code_context or "")
     pairs = newest(map(pair, earlier), left)
     turns = tuple(turn for both in reversed(pairs) for turn in both)

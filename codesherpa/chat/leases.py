@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 from flask import current_app
 from sqlalchemy import bindparam, or_, select, update
 
 from codesherpa.chat import budget, deltas
 from codesherpa.chat.deltas import Part
-from codesherpa.chat.models import Chat
+from codesherpa.chat.models import WRITTEN_OUT, Chat
 from codesherpa.database import now, reading
 from codesherpa.extensions import db
+from codesherpa.rows import fetch
 from codesherpa.user.models import User
 
 LEASE = timedelta(seconds=15)
@@ -24,41 +26,54 @@ class Lost(Exception):
 
 
 # Made once: to build a statement takes longer than to run it.
-LOCK = select(User.id).where(User.id == bindparam("user_id")).with_for_update()  # Where two workers meet.
+USERS, CHATS = User.__table__.c, Chat.__table__.c
+LOCK = select(USERS.id).where(USERS.id == bindparam("user_id")).with_for_update(key_share=True)
 BEING_WRITTEN = (
-    select(Chat.id, Chat.conversation_id, Chat.lease_owner)
-    .where(Chat.user_id == bindparam("user_id"), Chat.is_active)
-    .order_by(Chat.id)
+    select(CHATS.id, CHATS.conversation_id, CHATS.lease_owner)
+    .where(CHATS.user_id == bindparam("user_id"), CHATS.status.in_(WRITTEN_OUT))
+    .order_by(CHATS.id)
 )
 
 
 def claim(user_id: int, owner: str) -> list[int]:
     """Take leases for a process: the oldest pending reply of each conversation, up to the limit for a user."""
-    if db.engine.dialect.name != "sqlite":  # It has only one writer.
-        db.session.execute(LOCK, {"user_id": user_id})
-    ids = due(user_id)
+    ids = due(alone(user_id))
     if ids:
-        lease = {"lease_owner": owner, "lease_expires_at": now() + LEASE}
-        taken = update(Chat).where(Chat.id.in_(ids)).values(lease)
+        taken = update(Chat).where(Chat.id.in_(ids)).values(fresh(owner))
         db.session.execute(taken, execution_options={"synchronize_session": False})
     db.session.commit()
     return ids
 
 
+def fresh(owner: str) -> dict[str, Any]:
+    """Return the values of a chat whose lease a process takes now."""
+    return {"lease_owner": owner, "lease_expires_at": now() + LEASE}
+
+
+def alone(user_id: int) -> Sequence[Any]:
+    """Keep others from the leases of a user until the transaction ends, and return what is being written."""
+    connection = db.session.connection()
+    if connection.dialect.name != "sqlite":  # It has only one writer.
+        connection.execute(LOCK, {"user_id": user_id})
+    return connection.execute(BEING_WRITTEN, {"user_id": user_id}).all()
+
+
+def at_once(active: Sequence[Any], conversation_id: int | None) -> bool:
+    """Tell whether one more chat in a conversation may begin beside what is being written, before none that waits."""
+    goes_before = any(chat.lease_owner is None or chat.conversation_id == conversation_id for chat in active)
+    return not goes_before and len(active) < current_app.config["MAX_GENERATIONS_PER_USER"]
+
+
 def waits(user_id: int) -> bool:
     """Tell whether a user has a reply that may begin now, without a lock."""
-    with reading():
-        found = bool(due(user_id))
-        db.session.commit()
-    return found
+    return bool(due(fetch(BEING_WRITTEN, user_id=user_id)))
 
 
-def due(user_id: int) -> list[int]:
-    """Return the chats of a user whose replies may begin now, in the transaction that is open."""
-    active = db.session.execute(BEING_WRITTEN, {"user_id": user_id}).all()
-    free = current_app.config["MAX_GENERATIONS_PER_USER"] - sum(owner is not None for _, _, owner in active)
-    first_of = {conversation_id: (id, owner) for id, conversation_id, owner in reversed(active)}
-    return sorted(id for id, owner in first_of.values() if owner is None)[: max(free, 0)]
+def due(active: Sequence[Any]) -> list[int]:
+    """Return which of a user's active chats may begin now."""
+    free = current_app.config["MAX_GENERATIONS_PER_USER"] - sum(chat.lease_owner is not None for chat in active)
+    first_of = {chat.conversation_id: chat for chat in reversed(active)}
+    return sorted(chat.id for chat in first_of.values() if chat.lease_owner is None)[: max(free, 0)]
 
 
 def renew(owner: str, chat_ids: list[int]) -> None:

@@ -6,14 +6,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import Select, Table, bindparam, insert, select
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.sql.dml import ReturningInsert
 
 from codesherpa import tracing
 from codesherpa.agents import service as agents
-from codesherpa.chat import budget, conversations, process, rooms, stream, sweep, work
+from codesherpa.chat import budget, conversations, leases, process, rooms, stream, sweep, work
 from codesherpa.chat.models import ENDED, Chat, Conversation
 from codesherpa.database import now, reading
 from codesherpa.errors import BY_CODE, AppError, BudgetExceeded, Conflict, ModelTimeout, NotFound
@@ -32,6 +33,11 @@ LONGEST_WAIT = 600.0  # Seconds that a caller waits for a reply.
 CATCH_UP = 2.0  # Seconds in which what another process has shown must be known here too.
 PAUSE = 0.1
 RETRY_AFTER = 5  # Seconds after which a model that was short of breath is worth another try.
+# Made once: to build a statement takes longer than to run it.
+CONVERSATIONS, CHATS = cast(Table, Conversation.__table__), cast(Table, Chat.__table__)
+NEW_CONVERSATION = insert(CONVERSATIONS).returning(CONVERSATIONS.c.id)
+BLANK = {"status": "pending", "response": "", "delta_ends": "", "usage_estimated": False, "stop_wanted": False}
+NEW_CHAT = insert(CHATS).returning(CHATS.c.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +93,7 @@ def submit(user: User, message: str, client_message_id: str | None = None, **bes
         if client_message_id and (first := sent_before(user, client_message_id)):
             return first, False
         try:
-            chat = store(user, message, client_message_id, **beside)
+            values = store(user, message, client_message_id, **beside)
         except IntegrityError:
             db.session.rollback()
         except BudgetExceeded:
@@ -97,8 +103,12 @@ def submit(user: User, message: str, client_message_id: str | None = None, **bes
             raise
         else:
             sweep.start()
+            chat = Chat(**values)
             tracing.remember(chat.id)
-            work.dispatch(user.id)
+            if chat.lease_owner:
+                work.begin(chat.id, user.id, Chat(**values))
+            else:
+                work.dispatch(user.id)
             return chat, True
     raise Conflict("What this message belongs to has just changed. Send it again.")
 
@@ -119,36 +129,42 @@ def store(
     session_id: str | None = None,
     agent_id: int | None = None,
     project_id: int | None = None,
-) -> Chat:
-    """Store a message in its conversation; what it does not name, the conversation does."""
+) -> dict[str, Any]:
+    """Store a message in its conversation, and return its chat's values; what it does not name, the conversation does.
+
+    Where its reply may begin at once, its lease is taken in the same transaction.
+    """
+    active = leases.alone(user.id)
     agent = agents.find(user, agent_id) if agent_id else None
     if agent and agent.status == "inactive":
         raise Conflict("This agent is inactive.")
     project = projects.find(user, project_id) if project_id else None
     conversation = conversations.named(user, conversation_id, session_id)
     reserved = budget.reserve(user, agent, project, conversation, f"{message}{code_context or ''}")
+    where = {"agent_id": agent_id, "project_id": project_id}
     if conversation is None:
         title = message.strip()[:TITLE]
-        conversation = Conversation(
-            user_id=user.id, title=title, session_key=session_id, agent_id=agent_id, project_id=project_id
+        where["conversation_id"] = added(
+            NEW_CONVERSATION, where | {"user_id": user.id, "title": title, "session_key": session_id}
         )
-        db.session.add(conversation)
-        db.session.flush()
-    conversation.last_chat_at = now()
-    chat = Chat(
-        user_id=user.id,
-        conversation_id=conversation.id,
-        agent_id=agent_id or conversation.agent_id,
-        project_id=project_id or conversation.project_id,
-        message=message,
-        code_context=code_context,
-        client_message_id=client_message_id,
-        reserved_tokens=reserved,
-        request_id=request_id(),
-    )
-    db.session.add(chat)
+    else:
+        conversation.last_chat_at = now()
+        where = {name: where[name] or getattr(conversation, name) for name in where} | {
+            "conversation_id": conversation.id
+        }
+    said = {"message": message, "code_context": code_context, "client_message_id": client_message_id}
+    values = BLANK | where | said | {"user_id": user.id, "reserved_tokens": reserved, "request_id": request_id()}
+    here = process.here()
+    if not here.leaving and leases.at_once(active, where["conversation_id"]):
+        values |= leases.fresh(here.owner)
+    values["created_at"] = now()
+    values["id"] = added(NEW_CHAT, values)
     db.session.commit()
-    return chat
+    return values
+
+
+def added(new: ReturningInsert[tuple[int]], values: dict[str, Any]) -> int:
+    return db.session.connection().execute(new, values).scalar_one()
 
 
 def answer(user: User, **message: Any) -> tuple[Chat, bool]:

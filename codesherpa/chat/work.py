@@ -11,8 +11,9 @@ from codesherpa.chat.models import Chat
 from codesherpa.chat.patience import patiently
 from codesherpa.chat.process import Live, Process, here
 from codesherpa.concurrency import Cancellation, spawn
-from codesherpa.database import now, reading
+from codesherpa.database import now
 from codesherpa.extensions import db
+from codesherpa.rows import fetch
 from codesherpa.usage import metrics
 from codesherpa.usage.meter import Meter
 
@@ -26,19 +27,25 @@ def dispatch(user_id: int) -> None:
     if process.leaving:
         return
     for chat_id in leases.claim(user_id, process.owner):
-        meter = Meter(process.app.config["BEDROCK_MODEL_ALIASES"])
-        process.live[chat_id] = Live(Cancellation(), process.streams.open(chat_id, user_id), meter)
-        metrics.WRITING.inc()
-        spawn(write, process.app, chat_id)
+        begin(chat_id, user_id)
 
 
-def write(app: Flask, chat_id: int) -> None:
+def begin(chat_id: int, user_id: int, chat: Chat | None = None) -> None:
+    """Have a reply written whose lease this process has; `chat` is nobody else's, and None where it is to be read."""
+    process = here()
+    meter = Meter(process.app.config["BEDROCK_MODEL_ALIASES"])
+    process.live[chat_id] = Live(Cancellation(), process.streams.open(chat_id, user_id), meter)
+    metrics.WRITING.inc()
+    spawn(write, process.app, chat_id, chat)
+
+
+def write(app: Flask, chat_id: int, chat: Chat | None) -> None:
     """Write one reply, whatever happens, and tell its end once."""
     process: Process = app.extensions["process"]
     live = process.live[chat_id]
     with app.app_context():
         try:
-            chat = patiently(lambda: found(chat_id))
+            chat = chat or patiently(lambda: found(chat_id))
             if chat is not None:
                 g.request_id = chat.request_id
                 with tracing.span("reply", tracing.recall(chat_id), **{"codesherpa.chat_id": chat_id}):
@@ -54,10 +61,8 @@ def write(app: Flask, chat_id: int) -> None:
 
 def found(chat_id: int) -> Chat | None:
     """Return a chat as plain values, bound to no session: it is written to by statements alone."""
-    with reading():
-        row = db.session.execute(WHOLE, {"id": chat_id}).one_or_none()
-        db.session.commit()
-    return Chat(**row._mapping) if row else None
+    rows = fetch(WHOLE, id=chat_id)
+    return Chat(**vars(rows[0])) if rows else None
 
 
 def stop(chat: Chat) -> None:

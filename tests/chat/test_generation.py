@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from codesherpa.chat import audience, choice, leases, process, stream, sweep
+from codesherpa.chat import audience, choice, leases, process, service, stream, sweep, work
 from codesherpa.chat.models import Chat, Conversation
 from codesherpa.chat.stream import Stream, Streams, Unsaved
 from codesherpa.database import now
 from codesherpa.extensions import db
+from codesherpa.user.models import User
 from tests.conftest import Caller
 from tests.scripted import Scripted
 
@@ -181,3 +182,37 @@ def test_a_reply_that_another_worker_has_taken_up_is_not_asked_for_again(
         assert db.session.scalars(db.select(Chat.status)).one() == "pending"
         db.session.execute(db.update(Chat).values(status="stopped", completed_at=now()))
         db.session.commit()
+
+
+def test_what_waits_begins_with_what_comes_now(make_app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep, "start", lambda: None)  # It would find what was left, a little later.
+    app = make_app(MAX_GENERATIONS_PER_USER="2")
+    model = app.extensions["provider"] = Scripted()
+    gate = threading.Event()
+    model.pieces = [gate]
+    ada = Caller(app.test_client(), "ada@example.com")
+    left_by_a_dead_worker(app, ada, "pending")
+    with app.app_context():
+        db.session.execute(db.update(Chat).values(lease_owner=None, lease_expires_at=None))
+        db.session.commit()
+        service.submit(db.session.get_one(User, ada.id), "hello")
+
+    begun = [model.begun.acquire(timeout=5) for _ in range(2)]
+    gate.set()
+
+    assert begun == [True, True]
+
+
+def test_a_process_that_leaves_keeps_a_message_for_another(app: Flask, ada: Caller, model: Scripted) -> None:
+    here = app.extensions["process"]
+    here.leaving = True
+    with app.app_context():
+        chat, _ = service.submit(db.session.get_one(User, ada.id), "hello")
+
+    kept = ada.get(f"/chat/{chat.id}").json["data"]
+    here.leaving = False
+    with app.app_context():
+        work.dispatch(ada.id)
+
+    assert (kept["status"], chat.lease_owner) == ("pending", None)
+    assert model.begun.acquire(timeout=10)
