@@ -25,6 +25,7 @@ from codesherpa.extensions import db
 from codesherpa.projects.models import Project
 from codesherpa.providers.interface import Brief
 from codesherpa.rows import fetch
+from codesherpa.sherpas import language
 from codesherpa.sherpas.interface import Ask, Routing
 from codesherpa.usage import metrics
 from codesherpa.usage.meter import Meter
@@ -94,7 +95,7 @@ def prepare(chat: Chat, live: Live) -> Reply:
         message=chat.message,
         code_context=chat.code_context,
         history=past.turns,
-        language=person.language,
+        language=person.language if person.language != "en" else language.of(chat.message),
         system_prompt=agent.system_prompt if agent else None,
         model_id=model_id,
         temperature=agent.temperature if agent else None,

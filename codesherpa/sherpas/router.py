@@ -194,6 +194,11 @@ def parse(json_text: str, message: str, code_context: str | None = None, previou
     return Routing(agent, round(min(1.0, max(0.0, confidence)), 2), reasoning[:200])
 
 
+def words(message: str) -> str:
+    """Return the person's own words, parted from code."""
+    return _read(message[:MESSAGE]).words
+
+
 def _shown(text: str) -> str:
     """Return the beginning and the end of a text: enough for a decision."""
     return text if len(text) <= HEAD + TAIL else f"{text[:HEAD]}\n[...]\n{text[-TAIL:]}"
