@@ -100,15 +100,6 @@ def claims_of(token: str, wanted: str) -> dict[str, Any]:
     return claims
 
 
-def identify(token: str) -> tuple[AuthSession, datetime]:
-    """Return the live session of an access token, and when the token ends.
-
-    Raises Unauthorized, TokenExpired, TokenRevoked or AccountDisabled.
-    """
-    claims = claims_of(token, "access")
-    return session_of(claims), datetime.fromtimestamp(claims["exp"], now().tzinfo)
-
-
 @dataclass(frozen=True, slots=True)
 class Glance:
     """What a request that only reads knows of its session; the `user` is apart from the ORM's session."""
@@ -118,18 +109,22 @@ class Glance:
     user: User
 
 
+def identify(token: str) -> tuple[Glance, datetime]:
+    """Return the live session of an access token, and when the token ends.
+
+    Raises Unauthorized, TokenExpired, TokenRevoked or AccountDisabled.
+    """
+    claims = claims_of(token, "access")
+    session = glance(claims.get("sid"))
+    owner(session, claims)
+    return session, datetime.fromtimestamp(claims["exp"], now().tzinfo)
+
+
 @jwt.user_lookup_loader
 def user_of(_header: dict[str, Any], claims: dict[str, Any]) -> User:
     """Find who holds a token. A refresh token that is spent passes here: the rotation judges it."""
     g.auth_session = session = (glance if g.reading else live_session)(claims.get("sid"))
     return owner(session, claims)
-
-
-def session_of(claims: dict[str, Any]) -> AuthSession:
-    """Return the session that a token belongs to. Raises TokenRevoked and AccountDisabled."""
-    session = live_session(claims.get("sid"))
-    owner(session, claims)
-    return session
 
 
 def owner(session: AuthSession | Glance, claims: dict[str, Any]) -> User:

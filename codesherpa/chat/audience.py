@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from engineio.packet import MESSAGE, Packet
 
 from codesherpa.extensions import socketio
+from codesherpa.json import written
 
 NAMESPACE = "/ws"
 
@@ -52,7 +52,7 @@ def send(connections: list[str], event: str, payload: dict[str, Any]) -> None:
     """
     if not connections:
         return
-    text = json.dumps([event, payload], ensure_ascii=False, separators=(",", ":"))
+    text = written([event, payload]).decode().rstrip()
     packet = Packet(MESSAGE, data=f"2{NAMESPACE},{text}")
     for connection in connections:
         socketio.server._send_eio_packet(connection, packet)

@@ -255,10 +255,7 @@ def written_elsewhere(user: User, id: int, after_seq: int) -> tuple[int, str]:
 
 def active(user: User) -> dict[int, int]:
     """Return what is being written for a user: the ids of chats, and the last seq that is known of each."""
-    with reading():
-        ids = db.session.scalars(select(Chat.id).where(Chat.user_id == user.id, Chat.is_active).order_by(Chat.id)).all()
-        db.session.commit()
-    return {id: len(process.here().known(id, 0)) for id in ids}
+    return {chat.id: len(process.here().known(chat.id, 0)) for chat in fetch(leases.BEING_WRITTEN, user_id=user.id)}
 
 
 def catch_up(user: User) -> None:

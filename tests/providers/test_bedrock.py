@@ -395,3 +395,9 @@ def test_an_arn_is_a_model_too(make, standin):
 
 def test_one_client_serves_every_thread(provider):
     assert provider.client() is provider.client()
+
+
+def test_half_a_surrogate_is_no_fault():
+    half = bedrock_answers.event("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": "a\ud83d"}})
+
+    assert "".join(Answer(Question("converse_stream", {})).take(Decoder().feed(half))) == "a\ud83d"

@@ -6,6 +6,8 @@ import json
 from collections.abc import Generator, Iterator
 from typing import Any, Literal
 
+import orjson
+
 from codesherpa.providers.bedrock.faults import Failure, named
 from codesherpa.providers.bedrock.frames import Decoder, Message, dechunk
 from codesherpa.providers.bedrock.request import Question, input_tokens
@@ -147,6 +149,9 @@ def read(raw: Any, call: Call, read_timeout: float, answer: Answer) -> Generator
 
 def _loads(payload: bytes) -> dict[str, Any]:
     try:
-        return dict(json.loads(payload))
+        try:
+            return dict(orjson.loads(payload))
+        except orjson.JSONDecodeError:  # It takes no half of a surrogate, which a token may end in.
+            return dict(json.loads(payload))
     except (ValueError, TypeError) as error:
         raise Failure("Corrupt", "a frame's payload is not JSON") from error
