@@ -43,15 +43,14 @@ def on_starting(server):
     """
     if server.cfg.workers > 1:
         os.environ["WEB_CONCURRENCY"] = str(server.cfg.workers)
+        # Several workers of one port count together, in files: /metrics is answered by any of them.
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="codesherpa-metrics-")
     if environ.get("APP_ENV") != "production":
         return
     look = [sys.executable, "-c", "import config; config.check()"]
     found = subprocess.run(look, capture_output=True, text=True)  # noqa: S603 (the line above)
     if found.returncode:
         sys.exit(found.stderr.strip())
-    if server.cfg.workers > 1:
-        # Several workers of one port count together, in files: /metrics is answered by any of them.
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="codesherpa-metrics-")
 
 
 def child_exit(server, worker):
