@@ -18,7 +18,7 @@ except ImportError:  # Windows, where nobody runs two upgrades at once.
 
 LOCK = 0x5348_4552_5041  # Any number will do, as long as every upgrade asks for the same.
 
-logging.getLogger("alembic").setLevel(logging.INFO)
+logging.getLogger("alembic").setLevel(max(logging.INFO, logging.getLogger().level))
 db = current_app.extensions["migrate"].db
 
 
