@@ -242,9 +242,10 @@ def read(setting: Setting, environ: Mapping[str, str]) -> Any:
 # A database that was restarted is found again, and one that is away is known to be within seconds.
 POSTGRESQL = {
     "pool_pre_ping": True,
-    "pool_size": 10,
+    # Forty in all: two processes stay below the hundred that PostgreSQL takes unless it is told otherwise.
+    "pool_size": 20,
     "max_overflow": 20,
-    "pool_timeout": 5,
+    "pool_timeout": 10,
     "connect_args": {"connect_timeout": 3, "keepalives_idle": 10, "keepalives_interval": 2, "keepalives_count": 3},
 }
 

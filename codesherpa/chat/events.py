@@ -15,7 +15,7 @@ from marshmallow import Schema
 from codesherpa import edge, metrics
 from codesherpa.api import envelope, refusal
 from codesherpa.auth import tokens
-from codesherpa.chat import audience, rooms, schemas, service
+from codesherpa.chat import audience, following, rooms, schemas, service
 from codesherpa.chat.process import here
 from codesherpa.chat.sockets import Socket, Sockets
 from codesherpa.chat.wire import Members, Wire
@@ -101,8 +101,8 @@ class Events(Namespace):
             here().bus.start()
             user = tokens.glance(socket.session_id).user
             ready = {"user": USER.dump(user), "active": [], "expires_in": socket.expires_in}
-            here().delivery.welcome(sid, user.id, ready, service.active(user))
-            service.catch_up(user)
+            here().delivery.welcome(sid, user.id, ready, following.active(user))
+            following.catch_up(user)
 
     def on_disconnect(self, reason: Any = None) -> None:
         """Forget a socket; what is being written for its user goes on."""
@@ -128,7 +128,7 @@ class Events(Namespace):
     @taking(schemas.Resume, "This is what you missed.")
     def on_resume(self, user: User, wanted: dict[str, Any]) -> dict[str, Any]:
         """Give what came of a reply after a delta."""
-        chat, seq, content = service.resume(user, wanted["chat_id"], wanted["after_seq"])
+        chat, seq, content = following.resume(user, wanted["chat_id"], wanted["after_seq"])
         return {"chat": rooms.CHAT.dump(chat), "seq": seq, "content": content}
 
     @taking(schemas.Token, "The session goes on.")

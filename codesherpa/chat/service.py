@@ -14,9 +14,9 @@ from sqlalchemy.sql.dml import ReturningInsert
 
 from codesherpa import tracing
 from codesherpa.agents import service as agents
-from codesherpa.chat import budget, conversations, leases, process, rooms, stream, sweep, work
-from codesherpa.chat.models import ENDED, Chat, Conversation
-from codesherpa.database import now, reading
+from codesherpa.chat import budget, conversations, leases, process, rooms, sweep, work
+from codesherpa.chat.models import Chat, Conversation
+from codesherpa.database import now
 from codesherpa.errors import BY_CODE, AppError, BudgetExceeded, Conflict, ModelTimeout, NotFound
 from codesherpa.extensions import db
 from codesherpa.observability import request_id
@@ -30,8 +30,6 @@ TITLE = 80
 STOPPING = 10.0  # Seconds that a caller waits for a reply that was told to stop.
 UNSEEN = ("delta_ends", "request_id", "lease_owner", "lease_expires_at")  # Of a chat, what no list shows.
 LONGEST_WAIT = 600.0  # Seconds that a caller waits for a reply.
-CATCH_UP = 2.0  # Seconds in which what another process has shown must be known here too.
-PAUSE = 0.1
 RETRY_AFTER = 5  # Seconds after which a model that was short of breath is worth another try.
 # Made once: to build a statement takes longer than to run it.
 CONVERSATIONS, CHATS = cast(Table, Conversation.__table__), cast(Table, Chat.__table__)
@@ -223,51 +221,6 @@ def answer_again(user: User, id: int) -> Chat:
     ended = await_end(user, retry(user, id))
     raise_fault(ended)
     return ended
-
-
-def resume(user: User, id: int, after_seq: int) -> tuple[Chat, int, str]:
-    """Return a chat, its last seq, and the text of the reply that came after `after_seq`. Raises NotFound."""
-    live = process.here().live.get(id)
-    chat = find(user, id)
-    db.session.commit()
-    if live is not None and chat.is_active:
-        return chat, *live.stream.after(after_seq)
-    if chat.is_active:
-        return chat, *written_elsewhere(user, id, after_seq)
-    return chat, *stream.after(chat.response, chat.delta_ends, after_seq)
-
-
-def written_elsewhere(user: User, id: int, after_seq: int) -> tuple[int, str]:
-    """Return how far the user's sockets here have been shown a reply, and its text after `after_seq` up to there.
-
-    What another process wrote in the last second may not be known here while Redis is away; it is waited for.
-    """
-    here, give_up = process.here(), time.monotonic() + CATCH_UP
-    while True:
-        shown = here.delivery.position(user.id, id)
-        parts = here.known(id, 0)
-        if shown is None or len(parts) >= shown or time.monotonic() > give_up:
-            break
-        time.sleep(PAUSE)
-    until = len(parts) if shown is None else min(shown, len(parts))
-    return until, "".join(content for _, content in parts[after_seq:until])
-
-
-def active(user: User) -> dict[int, int]:
-    """Return what is being written for a user: the ids of chats, and the last seq that is known of each."""
-    return {chat.id: len(process.here().known(chat.id, 0)) for chat in fetch(leases.BEING_WRITTEN, user_id=user.id)}
-
-
-def catch_up(user: User) -> None:
-    """Tell a user's sockets here the end of what was being written when the last of them came in."""
-    here = process.here()
-    ids = [chat_id for chat_id, user_id in here.delivery.followed().items() if user_id == user.id]
-    if ids:
-        with reading():
-            ended = db.session.scalars(select(Chat).where(Chat.id.in_(ids), Chat.status.in_(ENDED))).all()
-            db.session.commit()
-        for chat in ended:
-            here.delivery.end(chat)
 
 
 def delete(user: User, id: int) -> None:

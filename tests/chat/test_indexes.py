@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import event, insert, text
 
-from codesherpa.chat import leases, service
+from codesherpa.chat import following, leases
 from codesherpa.chat.models import Chat, Conversation
 from codesherpa.extensions import db
 from codesherpa.user.models import User
@@ -67,7 +67,7 @@ def test_what_is_being_written_for_a_user_is_found_by_its_index(app: Flask, ada:
         user = db.session.get_one(User, ada.id)
         db.session.commit()
 
-    for work in (lambda: service.active(user), lambda: leases.claim(ada.id, "me"), leases.left_behind):
+    for work in (lambda: following.active(user), lambda: leases.claim(ada.id, "me"), leases.left_behind):
         assert "ix_chats_active" in plan_of(app, work)
 
 
