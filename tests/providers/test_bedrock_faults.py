@@ -355,7 +355,7 @@ def test_the_deadline_ends_an_answer(make, standin, reply):
 
     text, _, faults = listen(provider)
 
-    assert 0.35 < time.monotonic() - began < 0.6
+    assert 0.35 < time.monotonic() - began < 2
     assert type(faults[0]) is ModelTimeout
     assert (faults[0].usage is not None) is bool(text)
     (request,) = standin.wait(lambda requests: requests[0]["outcome"])
