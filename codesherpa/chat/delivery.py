@@ -39,6 +39,12 @@ class Delivery:
         self._tried: dict[int, float] = {}
         self._lock = threading.RLock()
 
+    def begin(self, chat_id: int) -> None:
+        """Forget an end under this id: SQLite gives the id of the last chat, once deleted, to the next."""
+        with self._lock:
+            self._ended.pop(chat_id, None)
+            self._forget(chat_id)
+
     def delta(self, user_id: int, chat_id: int, seq: int, content: str) -> None:
         """Show one delta, after all before it and once."""
         with self._lock:

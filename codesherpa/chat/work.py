@@ -34,6 +34,7 @@ def begin(chat_id: int, user_id: int, chat: Chat | None = None) -> None:
     """Have a reply written whose lease this process has; `chat` is nobody else's, and None where it is to be read."""
     process = here()
     meter = Meter(process.app.config["BEDROCK_MODEL_ALIASES"])
+    process.delivery.begin(chat_id)
     process.live[chat_id] = Live(Cancellation(), process.streams.open(chat_id, user_id), meter)
     metrics.WRITING.inc()
     spawn(write, process.app, chat_id, chat)
@@ -78,6 +79,7 @@ def stop(chat: Chat) -> None:
         db.session.execute(wish, execution_options={"synchronize_session": False})
     db.session.commit()
     if ended is not None:
+        here().delivery.begin(ended.id)
         rooms.tell_end(ended)
     else:
         here().bus.tell("stop", chat.id)

@@ -67,3 +67,16 @@ def test_a_delta_whose_forerunner_was_lost_waits_for_it(told: list[tuple[str, An
     delivery.delta(USER, CHAT, 2, "two ")
 
     assert told == [("delta", seq) for seq in (1, 2, 3, 4)]
+
+
+def test_a_chat_that_is_given_the_id_of_a_deleted_one_is_told_too(told: list[tuple[str, Any]]) -> None:
+    delivery = Delivery(lambda chat_id, after: [])
+    delivery.end(ended())
+    told.clear()
+
+    delivery.begin(CHAT)
+    delivery.delta(USER, CHAT, 1, "one ")
+    delivery.delta(USER, CHAT, 2, "two ")
+    delivery.end(ended())
+
+    assert told == [("delta", 1), ("delta", 2), ("response", None)]
