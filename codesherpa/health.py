@@ -10,13 +10,14 @@ from alembic.script import ScriptDirectory
 from flask import Blueprint, Response, current_app, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from prometheus_client import CONTENT_TYPE_LATEST
-from redis import Redis, RedisError
+from redis import RedisError
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 import codesherpa
 from codesherpa.api import PREFIX, envelope, failure
+from codesherpa.chat.bus import connect
 from codesherpa.database import reading
 from codesherpa.extensions import db
 from codesherpa.limits import unlimited
@@ -107,7 +108,7 @@ def older_revisions() -> frozenset[str]:
 
 def redis_fault(url: str) -> str | None:
     try:
-        with Redis.from_url(url, socket_connect_timeout=1, socket_timeout=1) as client:
+        with connect(url) as client:
             client.ping()
     except RedisError:
         log.warning("redis does not answer", exc_info=True)

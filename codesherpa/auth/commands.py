@@ -127,11 +127,7 @@ def deactivate(account: str, as_json: bool) -> None:
     """Keep a user out: its sessions end and its sockets are closed within a second."""
     changed = begin_with(account)
     ended = service.deactivate(changed)
-    tell(
-        as_json,
-        {"user": USER.dump(changed), "sessions_ended": ended},
-        f"{shown(changed)} is out; {count(ended)} ended.",
-    )
+    tell_ended(as_json, changed, ended, f"{shown(changed)} is out; {count(ended)} ended.")
 
 
 @user.command("set-password")
@@ -142,8 +138,7 @@ def set_password(account: str, password_stdin: bool, as_json: bool) -> None:
     """Give a user a new password and end its sessions."""
     changed = begin_with(account)
     ended = service.set_password(changed, new_password(password_stdin))
-    done = f"{shown(changed)} has a new password; {count(ended)} ended."
-    tell(as_json, {"user": USER.dump(changed), "sessions_ended": ended}, done)
+    tell_ended(as_json, changed, ended, f"{shown(changed)} has a new password; {count(ended)} ended.")
 
 
 @user.command("sign-out")
@@ -153,11 +148,7 @@ def sign_out(account: str, as_json: bool) -> None:
     """End every session of a user."""
     signed_out = begin_with(account)
     ended = service.end_all(signed_out)
-    tell(
-        as_json,
-        {"user": USER.dump(signed_out), "sessions_ended": ended},
-        f"{count(ended)} of {shown(signed_out)} ended.",
-    )
+    tell_ended(as_json, signed_out, ended, f"{count(ended)} of {shown(signed_out)} ended.")
 
 
 @user.command()
@@ -217,6 +208,10 @@ def load(schema: Schema, **values: str) -> dict[str, Any]:
 
 def tell(as_json: bool, data: dict[str, Any], text: str) -> None:
     click.echo(json.dumps(data, indent=2) if as_json else text)
+
+
+def tell_ended(as_json: bool, one: User, ended: int, text: str) -> None:
+    tell(as_json, {"user": USER.dump(one), "sessions_ended": ended}, text)
 
 
 def about(one: User) -> str:

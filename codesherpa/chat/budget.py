@@ -29,14 +29,13 @@ def reserve(
 ) -> int | None:
     """Return what to reserve for the reply to a message, None where there is no budget or no model to pay for.
 
-    A reservation counts for as long as its chat is being written, so that nobody has to release it; of two
-    that come at once, on whatever worker, the second sees the first. Raises BudgetExceeded, having written nothing.
+    A reservation counts for as long as its chat is being written, so that nobody has to release it. The caller
+    is alone with the user (`leases.alone`), so that of two that come at once the second sees the first.
+    Raises BudgetExceeded, having written nothing.
     """
     limit = current_app.config["DAILY_TOKEN_BUDGET"]
     if limit is None or (provider := providers.of(current_app)).model(None) is None:
         return None
-    # The user's row is where two workers meet; SQLite has only one writer anyway.
-    db.session.execute(select(User.id).where(User.id == user.id).with_for_update(key_share=True))
     if (db.session.scalar(taken(user.id)) or 0) >= limit:
         db.session.rollback()
         metrics.REFUSED.inc()

@@ -123,9 +123,6 @@ class Streams:
         stream.flush()
         self._live.pop(stream.chat_id, None)
 
-    def get(self, chat_id: int) -> Stream | None:
-        return self._live.get(chat_id)
-
     def _beat(self) -> None:
         """Show and save until no reply is left."""
         saved_at = time.monotonic()

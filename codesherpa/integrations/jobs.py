@@ -61,7 +61,7 @@ def enqueue(wanted: NewJob) -> None:
 def insert_once(model: type[Model], **values: Any) -> bool:
     """Insert a row unless its unique key is there already, and tell which."""
     insert = sqlite.insert if db.engine.dialect.name == "sqlite" else postgresql.insert
-    statement = insert(model).values(**values).on_conflict_do_nothing().returning(model.__table__.c.id)
+    statement = insert(model).values(**values).on_conflict_do_nothing().returning(*model.__table__.primary_key)
     return db.session.scalar(statement) is not None
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 
 import structlog
-from redis import Redis, RedisError
+from redis import RedisError
 
+from codesherpa.chat.bus import connect
 from codesherpa.concurrency import spawn
 
 CHANNEL = "codesherpa:jobs"
@@ -32,7 +33,7 @@ class WakeUp:
         if not self._url:
             return
         try:
-            with Redis.from_url(self._url, socket_timeout=1, socket_connect_timeout=1) as client:
+            with connect(self._url) as client:
                 client.publish(CHANNEL, "work")
         except RedisError:
             log.warning("other workers not woken", exc_info=True)
@@ -58,7 +59,7 @@ class WakeUp:
                 self._closed.wait(PATIENCE)
 
     def _hear(self) -> None:
-        with Redis.from_url(self._url or "", socket_connect_timeout=1) as client, client.pubsub() as channel:
+        with connect(self._url or "") as client, client.pubsub() as channel:
             channel.subscribe(CHANNEL)
             while not self._closed.is_set():
                 if channel.get_message(ignore_subscribe_messages=True, timeout=1.0):

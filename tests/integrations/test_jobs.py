@@ -72,6 +72,23 @@ def run_until_idle(app: Flask) -> None:
         db.session.commit()
 
 
+def begin_what_waits(app: Flask, handler: Callable[[Callable[[Task], None]], None]) -> threading.Event:
+    """Have a process begin the job "key", which waits for its cancellation; return the event that tells of that."""
+    begun, cancelled = threading.Event(), threading.Event()
+
+    def wait(task: Task) -> None:
+        task.cancellation.on_cancel(cancelled.set)
+        begun.set()
+        cancelled.wait(PATIENCE)
+        task.hold()
+
+    handler(wait)
+    put("key")
+    app.extensions["runner"].start()
+    assert begun.wait(PATIENCE)
+    return cancelled
+
+
 def test_a_delivery_counts_once_however_often_and_at_once_it_comes(app: Flask) -> None:
     def deliver(number: int) -> bool:
         with app.app_context():
@@ -228,21 +245,8 @@ def test_a_job_that_kills_whoever_tries_it_is_given_up(
 def test_a_process_that_ends_hands_its_job_on_at_once(
     app: Flask, context: Flask, handler: Callable[[Callable[[Task], None]], None]
 ) -> None:
-    begun = threading.Event()
-
-    def wait(task: Task) -> None:
-        ended = threading.Event()
-        task.cancellation.on_cancel(ended.set)
-        begun.set()
-        ended.wait(PATIENCE)
-        task.hold()
-
-    handler(wait)
-    put("key")
-    process: Runner = app.extensions["runner"]
-    process.start()
-    assert begun.wait(PATIENCE)
-    process.close()
+    begin_what_waits(app, handler)
+    app.extensions["runner"].close()
 
     taken = jobs.claim("another")
     assert taken
@@ -252,19 +256,7 @@ def test_a_process_that_ends_hands_its_job_on_at_once(
 def test_a_worker_that_takes_its_leave_hands_its_job_on_at_once(
     app: Flask, context: Flask, handler: Callable[[Callable[[Task], None]], None]
 ) -> None:
-    begun = threading.Event()
-
-    def work(task: Task) -> None:
-        cancelled = threading.Event()
-        task.cancellation.on_cancel(cancelled.set)
-        begun.set()
-        cancelled.wait(PATIENCE)
-        task.hold()
-
-    handler(work)
-    put("key")
-    app.extensions["runner"].start()
-    assert begun.wait(PATIENCE)
+    begin_what_waits(app, handler)
 
     farewell.leave(app, SimpleNamespace(busy=0), 1.0)  # type: ignore[arg-type]
 
@@ -278,18 +270,7 @@ def test_a_lease_that_is_lost_cancels_the_work(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(runner, "BEAT", 0.0)
-    begun, cancelled = threading.Event(), threading.Event()
-
-    def wait(task: Task) -> None:
-        task.cancellation.on_cancel(cancelled.set)
-        begun.set()
-        cancelled.wait(PATIENCE)
-        task.hold()
-
-    handler(wait)
-    put("key")
-    app.extensions["runner"].start()
-    assert begun.wait(PATIENCE)
+    cancelled = begin_what_waits(app, handler)
     db.session.execute(update(Job).values(lease_owner="another"))
     db.session.commit()
 

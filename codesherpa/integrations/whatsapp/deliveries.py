@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from flask import current_app
 from sqlalchemy import update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from codesherpa.extensions import db
+from codesherpa.integrations.jobs import insert_once
 from codesherpa.integrations.whatsapp.models import Message, Reply
 
 # Kinds that hold words, and where.
@@ -102,13 +102,7 @@ def keep(payload: dict[str, Any]) -> int:
 
 
 def _store(messages: list[Incoming]) -> int:
-    insert = postgresql.insert if db.engine.dialect.name == "postgresql" else sqlite.insert
-    rows = [
-        {"wamid": one.wamid, "sender": one.sender, "kind": one.kind, "text": one.text}
-        for one in {one.wamid: one for one in messages}.values()
-    ]
-    statement = insert(Message).values(rows).on_conflict_do_nothing(index_elements=["wamid"]).returning(Message.id)
-    return len(db.session.scalars(statement).all())
+    return sum(insert_once(Message, **asdict(one)) for one in messages)
 
 
 def _settle(status: Status) -> None:

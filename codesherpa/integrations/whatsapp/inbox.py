@@ -8,7 +8,6 @@ from typing import Any
 
 import structlog
 from sqlalchemy import exists, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import aliased
 
 from codesherpa import limits
@@ -17,6 +16,7 @@ from codesherpa.chat.models import ENDED, Chat, Conversation
 from codesherpa.database import now
 from codesherpa.errors import AppError, Conflict, NotFound
 from codesherpa.extensions import db
+from codesherpa.integrations.jobs import insert_once
 from codesherpa.integrations.whatsapp import client, linking, markup, outbox
 from codesherpa.integrations.whatsapp.models import Link, Message, Stranger
 from codesherpa.integrations.whatsapp.phrases import say
@@ -105,13 +105,11 @@ def stops(user: User, id: int) -> bool:
 
 def is_news(number: str) -> bool:
     """Note that a stranger is told so today; False where it has been. The caller commits."""
-    insert = postgresql.insert if db.engine.dialect.name == "postgresql" else sqlite.insert
     today = now().date()
-    statement = insert(Stranger).values(number=number, told_on=today)
-    fresh = statement.on_conflict_do_update(
-        index_elements=["number"], set_={"told_on": today}, where=Stranger.told_on < today
-    )
-    return db.session.scalar(fresh.returning(Stranger.number)) is not None
+    if insert_once(Stranger, number=number, told_on=today):
+        return True
+    before = update(Stranger).where(Stranger.number == number, Stranger.told_on < today).values(told_on=today)
+    return db.session.scalar(before.returning(Stranger.number)) is not None
 
 
 def settle(message: Message, state: str, says: list[str], user: User | None = None, chat: Chat | None = None) -> None:
