@@ -2,10 +2,10 @@
 PYTHON ?= python3
 export PORT ?= 8000
 BIN = .venv/bin
-LOCK = --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url $(UPGRADE) \
+LOCK = --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url $(UPGRADE) \
 	--custom-compile-command 'make lock'
 
-.PHONY: lock audit help run test fuzz types chaos deliveries lint coverage bench clean
+.PHONY: lock audit help run test fuzz types chaos rolling deliveries lint coverage bench clean
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -40,16 +40,21 @@ run: .venv/installed web/node_modules/installed  ## install, migrate and serve o
 	@LOG_LEVEL=WARNING $(BIN)/flask db upgrade
 	@WELCOME=1 exec $(BIN)/gunicorn -c gunicorn.conf.py wsgi:app
 
-NODE_MODULES = $(addsuffix /node_modules/installed, tests/live tests/web web)
+AUDITED = tests/live tests/web web
+NODE_MODULES = $(addsuffix /node_modules/installed, $(AUDITED))
 
 test: .venv/installed-dev $(NODE_MODULES)  ## run every test, Python and Node
 	$(BIN)/python -m pytest $(ARGS)
 
-fuzz: .venv/installed-dev  ## some 100,000 generated requests against the OpenAPI document
-	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-3100} $(BIN)/python -m pytest tests/docs/test_fuzz.py $(ARGS)
+fuzz: .venv/installed-dev  ## some 110,000 generated requests against the OpenAPI document
+	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-250} FUZZ_ROUNDS=$${FUZZ_ROUNDS:-7} $(BIN)/python -m pytest tests/docs/test_fuzz.py $(ARGS)
 
 chaos: .venv/installed-dev tests/live/node_modules/installed  ## 200 kills over 10,000 messages, on SQLite and on PostgreSQL with Redis
 	@$(BIN)/python -m tests.chaos
+
+rolling: .venv/installed-dev tests/live/node_modules/installed  ## 20 rolling restarts under load, two workers behind nginx
+	@CHAOS_DATABASES=postgresql CHAOS_FRONT=nginx CHAOS_KILLS=0 CHAOS_REDIS_AWAY= CHAOS_POSTGRES_AWAY= \
+	CHAOS_ROLLS=20 CHAOS_MESSAGES=$${CHAOS_MESSAGES:-3000} $(BIN)/python -m tests.chaos
 
 types: .venv/installed-dev  ## write what is made from the schemas and config.py: docs/asyncapi.yaml, codesherpa.d.ts, settings.md, .env.example
 	$(BIN)/python -m codesherpa.docs.generated
@@ -60,11 +65,14 @@ lock: .venv/installed-dev  ## resolve requirements*.in anew into requirements*.t
 	$(BIN)/uv pip compile $(LOCK) --constraints requirements.txt requirements-tracing.in --output-file requirements-tracing.txt
 	$(BIN)/uv pip compile $(LOCK) --constraints requirements.txt requirements-bench.in --output-file requirements-bench.txt
 
-audit: .venv/installed-dev  ## look for known vulnerabilities in what is installed
-	$(BIN)/pip-audit --disable-pip --require-hashes --requirement requirements-dev.txt
+# Strict: a package that no advisory could be looked up for is a failure, not a pass.
+audit: .venv/installed-dev  ## look for known vulnerabilities in what is installed, of Python and of Node
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements-dev.txt --requirement requirements-bench.txt
+	@for folder in $(AUDITED); do npm audit --prefix $$folder || exit 1; done
 
-deliveries: .venv/installed-dev  ## 10,000 deliveries of GitHub, three times each, while workers are killed
+deliveries: .venv/installed-dev  ## 10,000 deliveries of GitHub and WhatsApp, three times each, while workers are killed
 	@$(BIN)/python -m tests.chaos.github $(ARGS)
+	@$(BIN)/python -m tests.chaos.whatsapp $(ARGS)
 
 lint: .venv/installed-dev  ## check style and types
 	$(BIN)/ruff check .
