@@ -46,7 +46,7 @@ def one_of(*choices: str) -> Callable[[str], str]:
 
 def whole(least: int, most: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
-        if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
+        if not re.fullmatch("[0-9]{1,15}", text) or not least <= int(text) <= most:
             raise ValueError(f"must be a whole number from {least} to {most}")
         return int(text)
 
@@ -59,6 +59,19 @@ def optional(parse: Callable[[str], Any]) -> Callable[[str], Any]:
 
 def words(text: str) -> str:
     return text
+
+
+def like(pattern: str, what: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"must be {what}")
+        return text
+
+    return parse
+
+
+def level(text: str) -> str:
+    return one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")(text.upper())
 
 
 def origins(text: str) -> list[str]:
@@ -74,8 +87,12 @@ def origins(text: str) -> list[str]:
 
 def url(*schemes: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
-        parts = urlsplit(text)
-        if parts.scheme not in schemes or not (parts.netloc or parts.path):
+        try:
+            parts = urlsplit(text)
+            sane = parts.scheme in schemes and (parts.netloc or parts.path) and parts.port != 0
+        except ValueError:  # Of a port that is none, or half an IPv6 address.
+            sane = False
+        if not sane:
             raise ValueError(f"must be a URL that begins with {' or '.join(s + '://' for s in schemes)}")
         return text
 
@@ -86,11 +103,13 @@ def database(text: str) -> str:
     if text.startswith("postgres://"):
         text = "postgresql://" + text.removeprefix("postgres://")
     try:
-        backend = make_url(text).get_backend_name()
-    except ArgumentError as error:
+        parts = make_url(text)
+    except (ArgumentError, ValueError) as error:  # The latter for a port that is no number.
         raise ValueError("must be a database URL such as postgresql://user@host/name") from error
-    if backend not in ("sqlite", "postgresql"):
+    if parts.get_backend_name() not in ("sqlite", "postgresql"):
         raise ValueError("must be a sqlite:// or postgresql:// URL")
+    if not 0 < (parts.port or 1) < 65536:
+        raise ValueError("must name a port from 1 to 65535")
     return text
 
 
@@ -117,6 +136,7 @@ def pairs(text: str) -> dict[str, str]:
 
 # What stands in examples and tutorials where a key should be.
 PLACEHOLDERS = ("change", "your-secret", "your_secret", "example", "insecure", "placeholder")
+REPEATS = re.compile(r"(.{1,15}?)\1+")
 
 
 def private_key(text: str) -> str:
@@ -151,7 +171,7 @@ SETTINGS = (
         "front ends that may call, REST and sockets alike, comma-separated",
     ),
     Setting("TRUSTED_PROXIES", "0", whole(0, 10), "how many proxies in front set X-Forwarded-For"),
-    Setting("LOG_LEVEL", "INFO", one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"), "least level that is logged"),
+    Setting("LOG_LEVEL", "INFO", level, "least level that is logged"),
     Setting("LOG_FORMAT", "console", one_of("console", "json"), "for eyes or for machines"),
     Setting(
         "OTEL_EXPORTER_OTLP_ENDPOINT",
@@ -167,9 +187,19 @@ SETTINGS = (
     Setting(
         "MODEL_PROVIDER", "auto", one_of("auto", "bedrock", "offline"), "auto: Bedrock where AWS credentials are found"
     ),
-    Setting("AWS_REGION", "us-east-1", words, "where Bedrock is called; boto3 reads its own variables beside it"),
+    Setting(
+        "AWS_REGION",
+        "us-east-1",
+        like("[a-z0-9-]+", "a region such as eu-central-1"),
+        "where Bedrock is called; boto3 reads its own variables beside it",
+    ),
     Setting("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "", optional(url("http", "https")), "another endpoint for Bedrock"),
-    Setting("BEDROCK_MODEL_ID", "global.anthropic.claude-sonnet-4-6", words, "model or inference profile"),
+    Setting(
+        "BEDROCK_MODEL_ID",
+        "global.anthropic.claude-sonnet-4-6",
+        like("[A-Za-z0-9.:/_-]+", "an id or an ARN"),
+        "model or inference profile",
+    ),
     Setting("BEDROCK_MODEL_ALIASES", "", pairs, "the model behind an application profile, arn=model, comma-separated"),
     Setting("BEDROCK_MAX_TOKENS", "4096", whole(1, 200_000), "longest reply where the agent names none"),
     Setting("BEDROCK_READ_TIMEOUT", "60", whole(1, 3600), "seconds of silence before a reply is given up"),
@@ -187,7 +217,9 @@ SETTINGS = (
     Setting("WHATSAPP_APP_SECRET", "", optional(words), "checks deliveries; none: the webhook is closed"),
     Setting("WHATSAPP_ACCESS_TOKEN", "", optional(words), "sends replies"),
     Setting("WHATSAPP_API_URL", "https://graph.facebook.com", url("http", "https"), "WhatsApp Cloud API"),
-    Setting("WHATSAPP_PHONE_NUMBER_ID", "", optional(words), "the number that replies come from"),
+    Setting(
+        "WHATSAPP_PHONE_NUMBER_ID", "", optional(like("[0-9]+", "an id of digits")), "the number that replies come from"
+    ),
     Setting("WHATSAPP_CODE_TEMPLATE", "", optional(words), "authentication template for codes; none: plain text"),
 )
 
@@ -210,7 +242,7 @@ def fit_for_production(settings: Mapping[str, Any], environ: Mapping[str, str]) 
     key = settings["SECRET_KEY"]
     if len(key.encode()) < 32:
         raise SettingError("SECRET_KEY must have 32 bytes or more in production: set it to `openssl rand -hex 32`")
-    if len(set(key)) < 8 or any(word in key.casefold() for word in PLACEHOLDERS):
+    if len(set(key)) < 8 or REPEATS.fullmatch(key) or any(word in key.casefold() for word in PLACEHOLDERS):
         raise SettingError("SECRET_KEY must not be guessable in production: set it to `openssl rand -hex 32`")
     if "*" in settings["CORS_ORIGINS"]:
         raise SettingError("CORS_ORIGINS must not be * in production: list the origins of your front ends")

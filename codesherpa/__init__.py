@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,20 @@ from flask import Flask, Request
 from flask.sessions import NullSession, SessionInterface
 
 import config as settings
-from codesherpa import edge, errors, metrics, observability, tracing
+from codesherpa import edge, errors
 from codesherpa.api import DOCUMENT, Id
 from codesherpa.extensions import api, cors, db, jwt, migrate, socketio
 from codesherpa.json import Provider
+from codesherpa.observability import metrics, requests, tracing
 
 __version__ = "0.1.0"
+
+
+class Application(Flask):
+    """Flask without a look at each function, whether it is a coroutine: none of ours is."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        return func
 
 
 class NoCookies(SessionInterface):
@@ -30,7 +38,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
 
     Raises SettingError for a setting that cannot be right.
     """
-    app = Flask(__name__, static_folder=None)
+    app = Application(__name__, static_folder=None)
     app.url_map.converters["id"] = Id
     app.session_interface = NoCookies()
     app.json = Provider(app)
@@ -74,7 +82,7 @@ def register_guards(app: Flask) -> None:
     from codesherpa.auth import tokens
 
     tracing.init_app(app)  # First, so that what follows is traced and logged with its trace.
-    observability.init_app(app)
+    requests.init_app(app)
     metrics.init_app(app)
     app.before_request(tokens.guard)
     limits.init_app(app)  # After the guard, which finds out who is to be counted.

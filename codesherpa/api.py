@@ -17,8 +17,13 @@ from werkzeug.routing import IntegerConverter
 
 from codesherpa.database import LARGEST_KEY
 from codesherpa.docs.document import OTHERWISE, Operations, Shapes, register_errors
-from codesherpa.observability import request_id
+from codesherpa.observability.requests import request_id
 from codesherpa.schema import Failure, enveloped
+
+
+def bearer(description: str) -> dict[str, str]:
+    return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": description}
+
 
 PREFIX = "/api/v1"
 VERSION = "1.0"
@@ -29,11 +34,18 @@ DOCUMENT = {
     "OPENAPI_URL_PREFIX": PREFIX,
     "OPENAPI_JSON_PATH": "openapi.json",
     "API_SPEC_OPTIONS": {
+        "info": {
+            "description": (
+                "`POST /api/v1/auth/login` gives the tokens; **Authorize** takes the `access_token`. Every answer is "
+                "an envelope of `success`, `data` and `message`; an error's `data.code` is its word for a machine. "
+                "Replies come word by word over Socket.IO, namespace `/ws`."
+            )
+        },
         "security": [{"accessToken": []}],
         "components": {
             "securitySchemes": {
-                "accessToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
-                "refreshToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                "accessToken": bearer("The `access_token` of the sign-in or the last refresh."),
+                "refreshToken": bearer("The `refresh_token`; for `POST /api/v1/auth/refresh` alone."),
             }
         },
     },
@@ -59,7 +71,9 @@ def failure(status: int, code: str, message: str, data: Mapping[str, Any]) -> Re
 
 
 class Id(IntegerConverter):
-    """An id in a path; what no database key can be does not match, so it is not found."""
+    """An id in a path; what no database key can be, or is one written otherwise, does not match: it is not found."""
+
+    regex = "[1-9][0-9]*"  # Not 007, and no digits of other scripts, which Python takes for numbers.
 
     def __init__(self, url_map: Any) -> None:
         super().__init__(url_map, min=1, max=LARGEST_KEY)
@@ -77,6 +91,9 @@ class Parser(FlaskParser):
         if not req.is_json and (body or req.mimetype):
             raise UnsupportedMediaType
         return loads(body)
+
+    def load_querystring(self, req: flask.Request, schema: Schema) -> Any:
+        return req.args.to_dict()  # Of a name that comes twice the first counts; nothing takes a list.
 
     def handle_error(self, error: ValidationError, *args: Any, **kwargs: Any) -> NoReturn:
         messages = error.messages
@@ -125,8 +142,9 @@ class VersionedApi(Api):
 
 def answering() -> View | None:
     """Return the view that answers this request, None where there is none."""
-    view = current_app.view_functions.get(request.endpoint or "")
-    found: View | None = getattr(getattr(view, "view_class", None), request.method.lower(), view)
+    asked: flask.Request = request._get_current_object()  # type: ignore[attr-defined]  # Each look at a proxy costs.
+    view = current_app.view_functions.get(asked.endpoint or "")
+    found: View | None = getattr(getattr(view, "view_class", None), asked.method.lower(), view)
     return found
 
 
@@ -177,7 +195,9 @@ class ApiBlueprint(Blueprint):
                 if isinstance(result, Response):
                     return result
                 result, status = result if isinstance(result, tuple) else (result, status_code)
-                return jsonify(envelope(shape.dump(result) if shape else None, message)), status
+                response = jsonify(envelope(shape.dump(result) if shape else None, message))
+                response.status_code = status
+                return response
 
             documented: View = document(answer)
             return documented

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from socket import SHUT_RD, socket
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from codesherpa.concurrency import spawn
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 PATIENCE = 20.0  # Seconds for a whole body, of 1 MiB at most: 50 KiB a second.
 BEAT = 1.0  # Seconds between two looks.

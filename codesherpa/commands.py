@@ -12,8 +12,9 @@ from flask.cli import with_appcontext
 
 import config
 from codesherpa import copying, providers, sherpas
-from codesherpa.auth.commands import one_line, user
+from codesherpa.auth.commands import load, one_line, user
 from codesherpa.chat.reply import Reply
+from codesherpa.chat.schemas import NewChat
 from codesherpa.concurrency import Cancellation
 from codesherpa.integrations.github.commands import github
 from codesherpa.sherpas import router
@@ -42,6 +43,7 @@ def register(app: Flask) -> None:
 def chat(message: str, path: Path | None, language: str) -> None:
     """Ask a sherpa and see the reply as it is written; nothing is stored."""
     code = fenced(path) if path else None
+    load(NewChat(), message=message, **({"code_context": code} if code else {}))
     routing = router.route(message, code) or router.fallback(message, code)
     sherpa = sherpas.SHERPAS[routing.target_agent]
     cancellation = Cancellation()

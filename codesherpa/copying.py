@@ -12,6 +12,18 @@ from codesherpa.extensions import db
 
 CHUNK = 500
 REVISION = text("SELECT version_num FROM alembic_version")
+# How each database is asked for the last id that it gave, and told to count on after one.
+LAST_GIVEN = {
+    "sqlite": text("SELECT seq FROM sqlite_sequence WHERE name = :table"),
+    "postgresql": text("SELECT pg_sequence_last_value(CAST(pg_get_serial_sequence(:table, 'id') AS regclass))"),
+}
+COUNT_ON = {
+    "sqlite": [
+        text("DELETE FROM sqlite_sequence WHERE name = :table"),
+        text("INSERT INTO sqlite_sequence (name, seq) VALUES (:table, :last)"),
+    ],
+    "postgresql": [text("SELECT setval(pg_get_serial_sequence(:table, 'id'), :last)")],
+}
 
 
 def copy_from(url: str) -> Iterator[tuple[str, int]]:
@@ -27,7 +39,7 @@ def copy_from(url: str) -> Iterator[tuple[str, int]]:
             for table in db.metadata.sorted_tables:
                 yield table.name, copy(table, source, target)
             for table in db.metadata.sorted_tables:
-                count_on(table, target)
+                count_on(table, source, target)
     finally:
         engine.dispose()
 
@@ -65,12 +77,14 @@ def copy(table: Table, source: Connection, target: Connection) -> int:
     return rows
 
 
-def count_on(table: Table, target: Connection) -> None:
-    """Have PostgreSQL count on after the last id that was copied; SQLite looks for itself."""
-    if target.dialect.name != "postgresql" or "id" not in table.columns or not table.columns["id"].autoincrement:
+def count_on(table: Table, source: Connection, target: Connection) -> None:
+    """Have this database give no id that either has ever given, that of a row that is gone included."""
+    if table.autoincrement_column is None:
         return
-    last = target.scalar(select(func.max(table.columns["id"])))
-    if last is not None:
-        target.execute(
-            text("SELECT setval(pg_get_serial_sequence(:table, 'id'), :last)"), {"table": table.name, "last": last}
-        )
+    if given := max(last_given(table, source), last_given(table, target)):
+        for statement in COUNT_ON[target.dialect.name]:
+            target.execute(statement, {"table": table.name, "last": given})
+
+
+def last_given(table: Table, connection: Connection) -> int:
+    return connection.scalar(LAST_GIVEN[connection.dialect.name], {"table": table.name}) or 0

@@ -16,8 +16,20 @@ from sqlalchemy.types import TypeDecorator
 # A 64-bit key in PostgreSQL; SQLite counts up by itself only for a column of type INTEGER.
 Key = BigInteger().with_variant(Integer, "sqlite")
 LARGEST_KEY = 2**63 - 1
+# An id is never given twice, which SQLite would do with that of the last row once it is deleted: tokens, clients and
+# sockets remember ids. A model with arguments of its own ends them with this; a migration says it of a new table.
+NEVER_AGAIN = {"sqlite_autoincrement": True}
 # What a database that is away raises: a connection that cannot be made, that broke, or that was not to be had.
 AWAY = (OperationalError, InterfaceError, TimeoutError)
+
+# Every process waits for the disk while one of them copies the log into the file: seldom, after 40 MB of it.
+PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=NORMAL",
+    "foreign_keys=ON",
+    "busy_timeout=5000",
+    "wal_autocheckpoint=10000",
+)
 
 
 class Time(TypeDecorator[datetime]):
@@ -45,6 +57,10 @@ def now() -> datetime:
 
 class Base(DeclarativeBase):
     """What Flask-SQLAlchemy makes its own model class from; every constraint has a name, so it can be dropped."""
+
+    __table_args__: Any = NEVER_AGAIN
+    # Two who delete one thing at once both have what they want.
+    __mapper_args__: Any = {"confirm_deleted_rows": False}  # noqa: RUF012 (SQLAlchemy reads it)
 
     metadata = MetaData(
         naming_convention={
@@ -84,7 +100,7 @@ def prepare_sqlite(connection: Any, _record: object) -> None:
     if "sqlite" not in type(connection).__module__:
         return
     connection.isolation_level = None  # The driver's own BEGIN comes too late; `begin` below says it.
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=5000"):
+    for pragma in PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
     connection.create_function("lower", 1, lower, deterministic=True)  # SQLite's own knows ASCII only.
 

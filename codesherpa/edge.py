@@ -8,9 +8,11 @@ from ipaddress import IPv6Address, ip_address
 from typing import Any
 
 from flask import Flask, has_request_context, request
+from flask_cors import CORS
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from codesherpa.bodies import Deadline
+from codesherpa.observability.requests import id_for
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -29,8 +31,28 @@ HEADERS = {
 ONLY_HTTPS = "max-age=31536000; includeSubDomains"
 
 
-class SecurityHeaders:
-    """Puts the headers on every answer, the sockets' handshakes and polls included, which Flask never sees."""
+class CrossOrigin(CORS):
+    """Flask-CORS, which has nothing to say to who sends no Origin, and is not asked then."""
+
+    def init_app(self, app: Any, **options: Any) -> None:
+        super().init_app(app, **options)
+        allow = app.after_request_funcs[None].pop()
+        app.after_request(lambda response: allow(response) if "HTTP_ORIGIN" in request.environ else response)
+
+
+class Turnout:
+    """Leads to the sockets what is theirs, and all else past them, who would copy it and look it over first."""
+
+    def __init__(self, sockets: Any) -> None:
+        self.sockets, self.app = sockets, sockets.wsgi_app
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Any:
+        way = self.sockets if environ["PATH_INFO"].startswith(self.sockets.engineio_path) else self.app
+        return way(environ, start_response)
+
+
+class Headers:
+    """Puts them on every answer, and its id; the sockets' handshakes and polls too, which Flask never sees."""
 
     def __init__(self, app: Callable[..., Any], *, production: bool) -> None:
         self.app, self.production = app, production
@@ -43,6 +65,8 @@ class SecurityHeaders:
         def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
             present = {name.lower() for name, _ in headers}
             missing = [(name, value) for name, value in wanted.items() if name.lower() not in present]
+            if "x-request-id" not in present:
+                missing.append(("X-Request-ID", id_for(environ.get("HTTP_X_REQUEST_ID", ""))))
             return start_response(status, headers + missing, *rest)
 
         return self.app(environ, start)
@@ -50,7 +74,7 @@ class SecurityHeaders:
 
 def init_app(app: Flask) -> None:
     """Stand around all that answers; last, so that the sockets stand inside too."""
-    wsgi = Deadline(SecurityHeaders(app.wsgi_app, production=app.config["APP_ENV"] == "production"))
+    wsgi = Deadline(Headers(Turnout(app.wsgi_app), production=app.config["APP_ENV"] == "production"))
     hops = app.config["TRUSTED_PROXIES"]
     # The proxies pass Host on as it came, so nobody else's word on it is needed.
     app.wsgi_app = ProxyFix(wsgi, x_for=hops, x_proto=hops, x_host=0) if hops else wsgi  # type: ignore[method-assign]

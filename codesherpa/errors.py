@@ -10,6 +10,7 @@ from flask_jwt_extended.exceptions import JWTExtendedException, RevokedTokenErro
 from jwt.exceptions import ExpiredSignatureError, PyJWTError
 from marshmallow import ValidationError as SchemaError
 from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
+from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import HTTPException
 
 from codesherpa.api import failure
@@ -193,6 +194,8 @@ def kind_of(fault: Exception) -> AppError:
             return TokenExpired()
         case RevokedTokenError():
             return TokenRevoked()
+        case StaleDataError():  # Somebody deleted it between our look and our change.
+            return NotFound()
         case JWTExtendedException() | PyJWTError():
             return Unauthorized()
         case HTTPException() if fault.code in BY_STATUS:

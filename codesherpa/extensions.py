@@ -2,14 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from flask_cors import CORS
 from flask_migrate import Migrate
 from flask_socketio import SocketIO
 from flask_sqlalchemy import SQLAlchemy
 
 from codesherpa.api import VersionedApi
+from codesherpa.auth.signatures import Guard
 from codesherpa.database import Base
-from codesherpa.signatures import Guard
+from codesherpa.edge import CrossOrigin
 
 db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
 if TYPE_CHECKING:  # Flask-SQLAlchemy makes its model class while it runs, which a type checker cannot see.
@@ -19,6 +19,6 @@ else:
 
 migrate = Migrate()
 jwt = Guard()
-cors = CORS()
+cors = CrossOrigin()
 socketio = SocketIO()
 api = VersionedApi()

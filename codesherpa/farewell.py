@@ -25,6 +25,19 @@ LOOK = 0.05
 log = structlog.get_logger(__name__)
 
 
+class Listener:
+    """What a connection came by; gunicorn asks for its name, and what comes last may find it closed."""
+
+    def __init__(self, listener: Any, name: Any) -> None:
+        self._listener, self._name = listener, name
+
+    def getsockname(self) -> Any:
+        try:
+            return self._listener.getsockname()
+        except OSError:
+            return self._name
+
+
 class Connections:
     """The open connections of a gunicorn worker, and which of them have a request that is being answered."""
 
@@ -59,10 +72,11 @@ class Connections:
 
     def _count_green(self, worker: Any) -> None:
         handle = worker.handle
+        name = worker.sockets[0].getsockname()
 
         def count(listener: Any, connection: Any, address: Any) -> None:
             self._idle_since[connection] = time.monotonic()
-            handle(listener, connection, address)
+            handle(Listener(listener, name), connection, address)
 
         worker.handle = count
 
@@ -121,6 +135,9 @@ def leave(app: Flask, connections: Connections, grace: float) -> None:
     interrupt(app, process)
     hand_over(app, process)
     while True:
+        # What this process has not begun, others may yet end in time, where there are any.
+        if not process.bus.shared or time.monotonic() > started + grace:
+            process.dismiss()
         wire.part(set())
         if not (wire.connections() or connections.busy) or time.monotonic() > started + grace + RESERVE - 1:
             break

@@ -21,7 +21,7 @@ from codesherpa.chat.bus import connect
 from codesherpa.database import reading
 from codesherpa.extensions import db
 from codesherpa.limits import unlimited
-from codesherpa.metrics import exposition
+from codesherpa.observability.metrics import exposition
 from config import ROOT
 
 NOT_MIGRATED = "has not been migrated: run `flask db upgrade`"

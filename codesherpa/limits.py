@@ -16,10 +16,12 @@ from limits.storage import MemoryStorage, storage_from_string
 from limits.strategies import FixedWindowRateLimiter
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from werkzeug.exceptions import BadRequest
 
 from codesherpa import edge
-from codesherpa.api import View, answering
+from codesherpa.api import View, answering, loads
 from codesherpa.errors import RateLimited
+from codesherpa.observability import metrics
 
 log = structlog.get_logger(__name__)
 parsed: Callable[[str], RateLimitItem] = cache(parse)
@@ -49,9 +51,12 @@ class Counter:
                 wait = counted(self.shared, rate, *who)
             except StorageError:
                 self.away_until = time.monotonic() + PAUSE
+                metrics.REDIS_AWAY.set(1)
                 log.warning("the store of the rate limits does not answer", exc_info=True)
             else:
-                self.away_until = -math.inf
+                if self.away_until > -math.inf:
+                    self.away_until = -math.inf
+                    metrics.REDIS_AWAY.set(0)
                 return wait
         return counted(self.alone, half(rate), *who)
 
@@ -115,8 +120,10 @@ def address() -> str:
 
 def account(knows: Callable[[str, str], bool]) -> str:
     """Name the account that a sign-in is for; where it knows the network, apart from what strangers do."""
-    body = request.get_json(silent=True)
-    email = body.get("email") if isinstance(body, dict) else None
+    try:
+        email = loads(request.get_data()).get("email")
+    except BadRequest:  # The view says so.
+        email = None
     if not isinstance(email, str) or "\0" in email:  # What no account can be called is refused a little later.
         return f"address:{address()}"
     email = email.strip().casefold()[:300].encode(errors="replace").decode()  # Half a surrogate is no key.
@@ -135,6 +142,11 @@ def by_account(setting: str, knows: Callable[[str, str], bool]) -> Callable[[Vie
     by what strangers try elsewhere, and strangers share one rate however many they are.
     """
     return limited(setting, partial(account, knows))
+
+
+def by_user(setting: str) -> Callable[[View], View]:
+    """Limit a view by who is signed in, at the rate of a setting: a token that was stolen is no leave to guess."""
+    return limited(setting, lambda: f"user:{g.auth_session.user_id}")
 
 
 def limited(setting: str, who: Callable[[], str]) -> Callable[[View], View]:

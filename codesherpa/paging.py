@@ -10,8 +10,9 @@ from typing import Any
 from marshmallow import Schema, fields
 from sqlalchemy import ColumnElement, Select, bindparam, func, select
 
-from codesherpa.rows import fetch, shown
+from codesherpa.rows import fetch
 from codesherpa.schema import Item, Text, WholeText
+from codesherpa.shown import shown
 from codesherpa.user.models import User
 
 

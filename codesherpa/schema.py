@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, cached_property
 from operator import attrgetter
 from typing import Any
 
 import email_validator
+import orjson
 from marshmallow import Schema, ValidationError, fields, validate
 
 from codesherpa.database import LARGEST_KEY
@@ -144,6 +146,20 @@ class OneOf(fields.Field[Any]):
     shapes: tuple[type[Schema], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How an answer is made: the order of its `keys`, which `read` gives from an object; and what is not as it is read.
+
+    `times` are made text where they are not yet, and what is `made` comes from the object itself.
+    """
+
+    order: dict[str, Any]
+    keys: list[str]
+    read: Callable[[Any], Any]
+    times: list[str]
+    made: list[tuple[str, Callable[[Any], Any]]]
+
+
 class Item(Schema):
     """What stands in a list, many times over: an object whose attributes are its fields.
 
@@ -153,27 +169,32 @@ class Item(Schema):
     AS_STORED = (fields.String, fields.Integer, fields.Float, fields.Boolean, Id, Stored, OneOf)
 
     @cached_property
-    def plan(self) -> tuple[dict[str, None], list[str], Callable[[Any], Any], list[tuple[str, Callable[[Any], Any]]]]:
-        """Return the order of the answer; what stands in it as it is read, and its reader; and what is made of it."""
+    def plan(self) -> Plan:
+        """Return how an answer is made; worked out at the first."""
         named = [(field.data_key or name, field.attribute or name, field) for name, field in self.dump_fields.items()]
-        plain = [(key, attribute) for key, attribute, field in named if type(field) in self.AS_STORED]
-        made = [(key, self.maker(name, field)) for key, name, field in named if type(field) not in self.AS_STORED]
+        plain = [one for one in named if type(one[2]) in (*self.AS_STORED, Timestamp)]
         # A reader of one attribute alone would give it bare.
-        read = attrgetter(*(attribute for _, attribute in plain), "__class__")
-        return dict.fromkeys(key for key, _, _ in named), [key for key, _ in plain], read, made
+        read = attrgetter(*(attribute for _, attribute, _ in plain), "__class__")
+        return Plan(
+            order=dict.fromkeys(key for key, _, _ in named),
+            keys=[key for key, _, _ in plain],
+            read=read,
+            times=[key for key, _, field in plain if type(field) is Timestamp],
+            made=[(key, self.maker(name, field)) for key, name, field in named if (key, name, field) not in plain],
+        )
 
     def maker(self, name: str, field: fields.Field[Any]) -> Callable[[Any], Any]:
         """Return what makes the value of a field from an object."""
         if isinstance(field, fields.Function) and (call := field.serialize_func):
             return lambda found: call(found)
-        if isinstance(field, Timestamp):
-            return lambda found: field.text(getattr(found, name))
         if isinstance(field, fields.List) and isinstance(field.inner, fields.Nested):
             one = field.inner.schema.dump
             return lambda found: [one(item) for item in getattr(found, name)]
         if isinstance(field, fields.Nested) and not field.many:
             shape = field.schema.dump
-            return lambda found: None if (inner := getattr(found, field.attribute or name)) is None else shape(inner)
+            return lambda found: (
+                None if (inner := opened(getattr(found, field.attribute or name))) is None else shape(inner)
+            )
         return lambda found: field.serialize(name, found, accessor=self.get_attribute)
 
     def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
@@ -182,12 +203,20 @@ class Item(Schema):
     def dump(self, obj: Any, *, many: bool | None = None) -> Any:
         if many:
             return [self.dump(one) for one in obj]
-        order, keys, read, made = self.plan
-        answer: dict[str, Any] = order.copy()
-        answer.update(zip(keys, read(obj), strict=False))
-        for key, make in made:
+        plan = self.plan
+        answer: dict[str, Any] = plan.order.copy()
+        answer.update(zip(plan.keys, plan.read(obj), strict=False))
+        for key in plan.times:
+            if answer[key].__class__ is not str:
+                answer[key] = Timestamp.text(answer[key])
+        for key, make in plan.made:
             answer[key] = make(obj)
         return answer
+
+
+def opened(value: Any) -> Any:
+    """Return what is to be looked into, where a row holds it as the JSON that is stored."""
+    return orjson.loads(orjson.dumps(value)) if isinstance(value, orjson.Fragment) else value
 
 
 @cache

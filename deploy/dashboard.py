@@ -43,7 +43,13 @@ ROWS: dict[str, list[tuple[str, str, dict[str, str]]]] = {
             "s",
             {"{{instance}} p99": quantile(0.99, "codesherpa_late_seconds", "instance")},
         ),
-        ("Memory", "bytes", {"{{instance}}": 'process_resident_memory_bytes{job="codesherpa"}'}),
+        ("Work in native threads, and waiting for one", "short", {"{{instance}}": "codesherpa_native_under_way"}),
+        (
+            "Time of work in native threads",
+            "s",
+            {"p50": quantile(0.5, "codesherpa_native_seconds"), "p99": quantile(0.99, "codesherpa_native_seconds")},
+        ),
+        ("Memory", "bytes", {"{{instance}}": "codesherpa_memory_bytes"}),
     ],
     "Sockets": [
         ("Sockets", "short", {"{{instance}}": "codesherpa_sockets"}),

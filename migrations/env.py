@@ -53,6 +53,12 @@ def alone(connection: Connection) -> Iterator[None]:
         driver.execute("PRAGMA foreign_keys=ON")
 
 
+def check(connection: Connection) -> None:
+    """Raise, which undoes all of it, where a row refers to one that is gone: nothing held SQLite to that so far."""
+    if connection.dialect.name == "sqlite" and (lost := connection.execute(text("PRAGMA foreign_key_check")).all()):
+        raise RuntimeError(f"Rows that refer to nothing after the migration: {len(lost)}, the first in {lost[0][0]}.")
+
+
 def run() -> None:
     with queued(), db.engine.connect() as connection:
         context.configure(
@@ -64,6 +70,7 @@ def run() -> None:
         with alone(connection):
             with context.begin_transaction():
                 context.run_migrations()
+                check(connection)
             connection.commit()
 
 

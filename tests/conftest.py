@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +51,18 @@ def skip_or_fail(reason: str) -> None:
     pytest.skip(reason)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def measured_servers() -> None:
+    """Have `make coverage` follow the green threads of the servers that the tests start.
+
+    In the tests' own process, where threads are native, coverage would hang as it follows greenlets of threads that
+    have ended.
+    """
+    if told := os.environ.get("COVERAGE_PROCESS_CONFIG"):
+        settings = json.loads(base64.b64decode(told)) | {"concurrency": ["thread", "greenlet"]}
+        os.environ["COVERAGE_PROCESS_CONFIG"] = base64.b64encode(json.dumps(settings).encode()).decode()
+
+
 @pytest.fixture(scope="session")
 def empty_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated SQLite database to copy."""
@@ -72,19 +87,41 @@ def migrate(url: str) -> None:
         db.engine.dispose()
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """The URL of a migrated PostgreSQL database of this test process's own."""
+@contextmanager
+def new_postgres(template: str = "template1") -> Iterator[str]:
+    """Give the URL of a PostgreSQL database that is dropped at the end; what is in the template is in it."""
     server = make_url(POSTGRES)
     name = f"codesherpa_test_{uuid.uuid4().hex[:12]}"
     try:
-        administer(f'CREATE DATABASE "{name}"')
+        administer(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     except psycopg2.OperationalError as error:
         skip_or_fail(f"no PostgreSQL at {server.host}:{server.port}: {error}")
-    url = server.set(database=name).render_as_string(hide_password=False)
-    migrate(url)
-    yield url
-    administer(f'DROP DATABASE "{name}" WITH (FORCE)')
+    try:
+        yield server.set(database=name).render_as_string(hide_password=False)
+    finally:
+        administer(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres() -> Iterator[str]:
+    """The name of a migrated PostgreSQL database to copy."""
+    with new_postgres() as url:
+        migrate(url)
+        yield str(make_url(url).database)
+
+
+@pytest.fixture(scope="session")
+def postgres(migrated_postgres: str) -> Iterator[str]:
+    """The URL of the database that the tests of this process share; each leaves it empty. Servers have their own."""
+    with new_postgres(migrated_postgres) as url:
+        yield url
+
+
+@pytest.fixture
+def own_postgres(migrated_postgres: str) -> Iterator[str]:
+    """The URL of a PostgreSQL database of a test's own."""
+    with new_postgres(migrated_postgres) as url:
+        yield url
 
 
 def administer(statement: str, database: str = POSTGRES) -> None:

@@ -41,6 +41,25 @@ def test_a_file_that_is_no_text_is_refused(runner: FlaskCliRunner, tmp_path: Pat
     assert "Traceback" not in shown.output
 
 
+@pytest.mark.parametrize(("message", "part"), [(" \n", "message: "), ("x" * 10_001, "message: ")])
+def test_a_message_in_the_terminal_is_held_to_the_same_bounds(runner: FlaskCliRunner, message: str, part: str) -> None:
+    shown = runner.invoke(args=["chat", message])
+
+    assert shown.exit_code == 1
+    assert shown.output.startswith(f"Error: {part}")
+    assert len(shown.output.splitlines()) == 1
+
+
+def test_code_in_the_terminal_is_held_to_the_same_bounds(runner: FlaskCliRunner, tmp_path: Path) -> None:
+    code = tmp_path / "long.py"
+    code.write_text("#" * 200_001)
+
+    shown = runner.invoke(args=["chat", "review this", "--file", str(code)])
+
+    assert shown.exit_code == 1
+    assert shown.output.startswith("Error: code_context: ")
+
+
 def test_bedrock_is_checked_with_one_real_call(runner: FlaskCliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     with bedrock.running() as standin:
         for name, value in standin.environment.items():

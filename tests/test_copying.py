@@ -24,6 +24,7 @@ def small(tmp_path: Path, empty_sqlite: Path) -> str:
     app = create_app(config.load(SETTINGS | {"DATABASE_URL": url}))
     ada = Caller(app.test_client(), "ada@example.com")
     ada.post("/agents", json={"name": "Reader", "temperature": 0.5})
+    ada.delete(f"/agents/{ada.post('/agents', json={'name': 'Gone'}).json['data']['id']}")
     ada.post("/projects", json={"name": "नमस्ते"})
     assert (
         ada.post("/chat", json={"message": "review", "code_context": "def f(a=[]):\n    return a\n"}).status_code == 201
@@ -53,7 +54,7 @@ def test_all_rows_arrive_and_the_ids_count_on(small: str, app: Flask) -> None:
     assert copied.output.splitlines()[-1] == "Done: all of it is here."
     assert everything(url) == everything(small)
     ada = Caller(app.test_client(), "ada@example.com")
-    assert ada.post("/agents", json={"name": "Another"}).json["data"]["id"] == 2
+    assert ada.post("/agents", json={"name": "Another"}).json["data"]["id"] == 3  # The second was deleted.
     assert Caller(app.test_client(), "bob@example.com").id == 2
     assert ada.get("/chat").json["data"]["chats"][0]["result"]["findings"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from pathlib import Path
 from threading import Thread
 
 import yaml
@@ -12,6 +13,8 @@ from flask import Flask
 from werkzeug.serving import make_server
 
 from config import ROOT, SETTINGS
+from tests.conftest import skip_or_fail
+from tests.live import front
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
@@ -89,6 +92,38 @@ def test_the_image_has_what_the_application_imports_at_its_top() -> None:
     }
 
     assert {name for name in imported & beside if name not in let_in and f"{name}.py" not in let_in} == set()
+
+
+def test_the_page_makes_a_configuration_for_a_machine_of_its_own(tmp_path: Path) -> None:
+    """Whatever names a container or its streams has gone, and nginx takes the rest."""
+    page = (ROOT / "docs" / "deployment.md").read_text()
+    command = re.search(r"^(sed .*?) > /etc/nginx/nginx.conf$", page, re.M | re.S)
+    assert command
+    made = subprocess.run(["bash", "-c", command[1]], cwd=ROOT, capture_output=True, text=True, timeout=60).stdout
+
+    assert not re.search(r"app\d:|/dev/std|pid /tmp|stderr", made)
+    for wanted in (
+        "server 127.0.0.1:8000 ",
+        "server 127.0.0.1:8001 ",
+        "pid /run/nginx.pid;",
+        "/var/log/nginx/error.log",
+    ):
+        assert wanted in made
+    if not front.NGINX:
+        skip_or_fail("no nginx here")
+    here = re.sub("/(?:run|var/log/nginx|etc/nginx/server.d|tmp)(?=/)", str(tmp_path), made)
+    (tmp_path / "whole").write_text(here)  # Not *.conf, which it includes.
+    checked = [front.NGINX, "-t", "-c", str(tmp_path / "whole"), "-p", str(tmp_path)]
+    found = subprocess.run(checked, capture_output=True, text=True, timeout=60)
+    assert found.returncode == 0, found.stderr
+
+
+def test_the_units_of_systemd_serve_as_gunicorn_is_meant_to() -> None:
+    unit = (ROOT / "deploy" / "codesherpa@.service").read_text()
+
+    assert "ExecStart=/srv/codesherpa/.venv/bin/gunicorn -c gunicorn.conf.py wsgi:app" in unit
+    assert "Environment=PORT=%i" in unit
+    assert int(re.search(r"TimeoutStopSec=(\d+)", unit)[1]) > 10  # type: ignore[index]  # gunicorn's own grace time
 
 
 def alive(port: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from flask import Flask
 
 from codesherpa.chat.events import Events
+from codesherpa.chat.sockets import Socket, Sockets
 from codesherpa.extensions import db, socketio
 from codesherpa.user.models import User
 from tests.conftest import Caller
@@ -121,6 +123,46 @@ def test_an_event_is_refused_from_the_moment_its_session_ends(
             assert (answer["success"], answer["data"]["code"]) == (False, code)
 
 
+@pytest.mark.parametrize("event", sorted(OF_A_CHAT | OTHERS))
+def test_an_event_is_refused_once_the_token_has_run_out(
+    app: Flask, open_socket: Opener, ada: Caller, chat: int, event: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Sockets, "look", lambda self: None)  # Which would close it, within a second.
+    browser = open_socket(app, ada.access)
+    monkeypatch.setattr(Socket, "seconds_left", -1.0)
+
+    answer = ask(browser, event, payload(event, ada, chat))
+
+    assert (answer["success"], answer["data"]["code"]) == (False, "token_expired")
+
+
+def deactivate(app: Flask, caller: Caller) -> None:
+    with app.app_context():
+        db.session.get_one(User, caller.id).is_active = False
+        db.session.commit()
+
+
+ENDS: dict[str, Callable[[Flask, Caller, pytest.MonkeyPatch], Any]] = {
+    "its token runs out": lambda app, ada, patch: patch.setattr(Socket, "seconds_left", 0.0),
+    "its session ends": lambda app, ada, patch: ada.post("/auth/logout"),
+    "its user is deactivated": lambda app, ada, patch: deactivate(app, ada),
+}
+
+
+@pytest.mark.parametrize("what", ENDS)
+def test_a_socket_is_closed_when(
+    app: Flask, open_socket: Opener, ada: Caller, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = open_socket(app, ada.access)
+
+    ENDS[what](app, ada, monkeypatch)
+    give_up = time.monotonic() + 20
+    while browser.is_connected("/ws") and time.monotonic() < give_up:
+        time.sleep(0.02)
+
+    assert not browser.is_connected("/ws")
+
+
 @pytest.mark.parametrize("event", sorted(OF_A_CHAT))
 def test_another_users_chat_and_a_missing_one_cannot_be_told_apart(
     app: Flask, open_socket: Opener, ada: Caller, bob: Caller, chat: int, event: str
@@ -155,8 +197,38 @@ def test_a_message_cannot_be_put_into_what_is_somebody_elses(
     assert bob.get("/chat").json["data"]["chats"] == []
 
 
+def test_a_socket_is_not_carried_over_to_another_user(
+    app: Flask, open_socket: Opener, ada: Caller, bob: Caller
+) -> None:
+    answer = ask(open_socket(app, ada.access), "authenticate", {"token": bob.access})
+
+    assert (answer["success"], answer["data"]["code"]) == (False, "forbidden")
+
+
+def test_what_a_user_calls_a_conversation_is_his_own(
+    app: Flask, open_socket: Opener, ada: Caller, bob: Caller, model: Scripted
+) -> None:
+    sent = {"message": "Hello", "session_id": "mine", "client_message_id": "m1"}
+
+    hers, his = (ask(open_socket(app, caller.access), "message", sent)["data"]["chat"] for caller in (ada, bob))
+
+    assert hers["id"] != his["id"]
+    assert hers["conversation_id"] != his["conversation_id"]
+    assert (hers["user_id"], his["user_id"]) == (ada.id, bob.id)
+
+
 @pytest.mark.parametrize("event", sorted(OF_A_CHAT | OTHERS))
-@pytest.mark.parametrize("sent", [None, [], "x", 7, {}, {"unknown": 1}])
+@pytest.mark.parametrize("sent", [None, [], "x", 7])
+def test_a_payload_that_is_no_object_is_told_so(
+    app: Flask, open_socket: Opener, ada: Caller, event: str, sent: Any
+) -> None:
+    answer = ask(open_socket(app, ada.access), event, sent)
+
+    assert (answer["success"], answer["data"]["code"]) == (False, "bad_request")
+
+
+@pytest.mark.parametrize("event", sorted(OF_A_CHAT | OTHERS))
+@pytest.mark.parametrize("sent", [{}, {"unknown": 1}])
 def test_a_payload_that_is_not_right_is_told_so(
     app: Flask, open_socket: Opener, ada: Caller, event: str, sent: Any
 ) -> None:

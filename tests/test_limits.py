@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,11 @@ import pytest
 from redis import Redis
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
+from sqlalchemy import update
 
+from codesherpa.database import now
+from codesherpa.extensions import db, socketio
+from codesherpa.user.audit import AuditEvent
 from tests.conftest import Caller, skip_or_fail
 
 
@@ -40,9 +45,11 @@ def test_a_user_has_so_many_requests_whatever_the_session(make_app: Any) -> None
     client = make_app(RATE_LIMIT_DEFAULT="5/minute").test_client()
     ada, bob = Caller(client, "ada@example.com"), Caller(client, "bob@example.com")
 
-    answers = [ada.get("/agents") for _ in range(6)]
+    answers = [ada.get("/agents") for _ in range(3)]
+    ada.login()
+    answers += [ada.get("/agents") for _ in range(3)]
 
-    assert codes(answers)[-1] == 429
+    assert codes(answers) == [200] * 5 + [429]
     assert answers[-1].json["data"]["code"] == "rate_limited"
     assert int(answers[-1].headers["Retry-After"]) == answers[-1].json["data"]["retry_after"] > 0
     assert bob.get("/agents").status_code == 200
@@ -61,12 +68,58 @@ def test_an_account_has_so_many_sign_ins_and_others_are_free(make_app: Any) -> N
     assert login("b@x.org").status_code == 401
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PUT", "/user/me/password", {"current_password": "a guess", "new_password": "quite another one"}),
+        ("DELETE", "/user/me", {"password": "a guess"}),
+    ],
+)
+def test_whoever_has_a_token_may_guess_the_password_no_more_often(
+    make_app: Any, method: str, path: str, body: dict[str, str]
+) -> None:
+    client = make_app(RATE_LIMIT_LOGIN="3/minute").test_client()
+    ada, bob = Caller(client, "ada@example.com"), Caller(client, "bob@example.com")
+
+    assert codes([ada.call(method, path, json=body) for _ in range(4)]) == [400, 400, 400, 429]
+    assert bob.call(method, path, json=body).status_code == 400
+    assert ada.get("/user/me").status_code == 200
+
+
 def test_an_address_has_so_many_registrations(make_app: Any) -> None:
     client = make_app(RATE_LIMIT_AUTH="2/minute").test_client()
 
     answers = [client.post("/api/v1/auth/register", json={}) for _ in range(3)]
 
     assert codes(answers) == [400, 400, 429]
+
+
+def test_an_address_has_so_many_refreshes(make_app: Any) -> None:
+    ada = Caller(make_app(RATE_LIMIT_AUTH="2/minute").test_client(), "ada@example.com")
+
+    answers = [ada.post("/auth/refresh", token=ada.refresh) for _ in range(3)]
+
+    assert codes(answers) == [200, 200, 429]
+
+
+def test_a_user_has_so_many_messages_over_all_sockets(make_app: Any) -> None:
+    app = make_app(RATE_LIMIT_MESSAGES="2/minute")
+    ada, bob = (Caller(app.test_client(), f"{name}@example.com") for name in ("ada", "bob"))
+    here, there, his = (
+        socketio.test_client(app, namespace="/ws", auth={"token": caller.access}) for caller in (ada, ada, bob)
+    )
+
+    answers = [
+        browser.emit("message", {"message": "Hello"}, namespace="/ws", callback=True)
+        for browser in (here, there, here, there, his)
+    ]
+    for browser in (here, there, his):
+        browser.disconnect("/ws")
+
+    assert [answer["success"] for answer in answers] == [True, True, False, False, True]
+    assert answers[2]["data"]["code"] == "rate_limited"
+    assert answers[2]["data"]["retry_after"] > 0
+    assert ada.get("/chat").json["data"]["count"] == 2
 
 
 def test_all_that_a_user_asks_for_counts_together(make_app: Any) -> None:
@@ -97,6 +150,15 @@ def test_an_address_of_a_broken_letter_is_counted_like_any_other(make_app: Any, 
     answers = [client.post("/api/v1/auth/login", data=body, content_type="application/json") for _ in range(2)]
 
     assert codes(answers) == [400, 429]
+
+
+@pytest.mark.parametrize("body", ["{", "[]", "null", "NaN", "[" * 100_000, "9" * 5000, "\xff"])
+def test_a_sign_in_that_is_no_object_is_refused_like_any_other_body(make_app: Any, body: str) -> None:
+    client = make_app(RATE_LIMIT_LOGIN="99/minute").test_client()
+
+    answer = client.post("/api/v1/auth/login", data=body.encode("latin-1"), content_type="application/json")
+
+    assert (answer.status_code, answer.get_json()["data"]["code"]) == (400, "bad_request")
 
 
 def test_processes_with_one_redis_count_together(make_app: Any, redis_url: str) -> None:
@@ -154,6 +216,29 @@ def test_strangers_do_not_lock_the_owner_out_of_where_he_signed_in_before(make_a
 
     assert sign_in(client, ada.email, ada.password, "127.0.0.1") == 200
     assert sign_in(client, ada.email, ada.password, "203.0.113.99") == 429
+
+
+@pytest.mark.parametrize(("days", "status"), [(89, 200), (91, 429)])
+def test_a_network_is_known_for_ninety_days(make_app: Any, days: int, status: int) -> None:
+    app = make_app(RATE_LIMIT_LOGIN="5/minute")
+    client = app.test_client()
+    ada = Caller(client, "ada@example.com")
+    with app.app_context():
+        db.session.execute(update(AuditEvent).values(created_at=now() - timedelta(days=days)))
+        db.session.commit()
+    for number in range(8):
+        sign_in(client, ada.email, "a guess", f"203.0.113.{number}")
+
+    assert sign_in(client, ada.email, ada.password, "127.0.0.1") == status
+
+
+def test_a_network_that_was_only_guessed_from_is_a_strangers(make_app: Any) -> None:
+    client = make_app(RATE_LIMIT_LOGIN="5/minute").test_client()
+    ada = Caller(client, "ada@example.com")
+
+    answers = [sign_in(client, ada.email, "a guess", f"203.0.113.{number}") for number in (1, 2, 3, 4, 5, 1)]
+
+    assert answers == [401] * 5 + [429]
 
 
 def test_a_network_that_is_known_may_not_guess_more_often_either(make_app: Any) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import subprocess
 import sys
 import threading
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 import pytest
@@ -18,12 +19,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from flask import Flask
 from flask_migrate import downgrade, upgrade
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import Engine, create_engine, inspect, select, text
 from sqlalchemy.engine import make_url
 
 from codesherpa.extensions import db
 from config import ROOT
-from tests.conftest import POSTGRES, SETTINGS, Caller, administer
+from tests.conftest import SETTINGS, Caller, new_postgres, settle
 from tests.scripted import Scripted
 
 
@@ -54,6 +55,82 @@ def test_down_and_up_again_with_data_in_it(make_app: Callable[..., Flask]) -> No
     assert Caller(app.test_client(), "bob@example.com").get("/chat").status_code == 200
 
 
+def rows(engine: Engine) -> dict[str, list[Any]]:
+    with engine.connect() as connection:
+        return {
+            table.name: [tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key))]
+            for table in db.metadata.sorted_tables
+        }
+
+
+def held_to(engine: Engine) -> dict[str, Any]:
+    """All that a table is, but for the order in which the database tells it: columns, indexes, constraints."""
+    look = inspect(engine)
+    return {
+        name: sorted(
+            json.dumps(found, default=str)
+            for found in (
+                *look.get_columns(name),
+                *look.get_indexes(name),
+                *look.get_foreign_keys(name),
+                *look.get_unique_constraints(name),
+            )
+        )
+        for name in look.get_table_names()
+    }
+
+
+def test_rebuilding_every_table_of_sqlite_keeps_what_it_holds(make_app: Callable[..., Flask]) -> None:
+    app = make_app()
+    app.extensions["provider"] = Scripted()
+    ada = Caller(app.test_client(), "ada@example.com")
+    agent = ada.post("/agents", json={"name": "A"}).json["data"]["id"]
+    project = ada.post("/projects", json={"name": "P"}).json["data"]["id"]
+    body = {"message": "hello", "agent_id": agent, "project_id": project, "client_message_id": "1"}
+    assert ada.post("/chat", json=body).status_code == 201
+    settle(app)
+
+    with app.app_context():
+        downgrade(revision="c4a7d90b63e8")  # What came after it changes more than it rebuilds.
+        before = rows(db.engine), held_to(db.engine)
+        downgrade(revision="8e2f4c6b1a70")
+        assert (rows(db.engine), held_to(db.engine)) == before
+        upgrade(revision="c4a7d90b63e8")
+        assert (rows(db.engine), held_to(db.engine)) == before
+        upgrade()
+
+    assert all(before[0][name] for name in ("users", "agents", "chats", "conversations", "auth_sessions"))
+    assert ada.get("/chat").json["data"]["count"] == 1
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_every_table_of_sqlite_gives_an_id_once(app: Flask) -> None:
+    """A batch operation of a later migration that does not say so again would take it away."""
+    with app.app_context():
+        made = dict(db.session.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'table'")).tuples().all())
+
+    counted = [table.name for table in db.metadata.sorted_tables if table.autoincrement_column is not None]
+    assert len(counted) > 10
+    assert [name for name in counted if "AUTOINCREMENT" not in made[name]] == []
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_migration_that_loses_a_parent_is_undone(app: Flask, ada: Caller, caplog: pytest.LogCaptureFixture) -> None:
+    with app.app_context():
+        connection = db.engine.raw_connection()
+        connection.execute("PRAGMA foreign_keys=OFF")
+        connection.execute("DELETE FROM users")
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.close()
+
+        with pytest.raises(SystemExit):
+            downgrade(revision="8e2f4c6b1a70")
+
+        assert "refer to nothing" in caplog.text
+        made = "SELECT sql FROM sqlite_master WHERE name = 'users'"
+        assert "AUTOINCREMENT" in db.session.execute(text(made)).scalar_one()
+
+
 def test_upgrading_keeps_sqlite_from_deleting_children(app: Flask, ada: Caller) -> None:
     """The migrations' own connection leaves foreign keys on for everybody after it."""
     with app.app_context():
@@ -68,11 +145,8 @@ def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'new.db'}"
         return
-    request.getfixturevalue("postgres")  # Skips, or fails, where there is no server.
-    name = f"codesherpa_new_{uuid.uuid4().hex[:12]}"
-    administer(f'CREATE DATABASE "{name}"')
-    yield make_url(POSTGRES).set(database=name).render_as_string(hide_password=False)
-    administer(f'DROP DATABASE "{name}" WITH (FORCE)')
+    with new_postgres() as url:
+        yield url
 
 
 def upgrading(url: str) -> subprocess.Popen[bytes]:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import event
 
 from codesherpa.api import PREFIX, ApiBlueprint
+from codesherpa.database import now
 from codesherpa.extensions import db
+from codesherpa.integrations.github.models import Repository, Review
 from codesherpa.user.models import User
 from tests.conftest import Caller, settle
 from tests.scripted import Scripted
+from tests.statements import recorded
 
 # What each route wants: nothing, a refresh token, or an access token. A new route must be put in its place here.
 PUBLIC = {"POST /auth/register", "POST /auth/login"}
@@ -75,7 +76,7 @@ def objects(ada: Caller, model: Scripted) -> Callable[[str], int]:
     chat = ada.post("/chat", json={"message": "Hello"}).json["data"]
     ids = {
         "/agents": ada.post("/agents", json={"name": "A"}).json["data"]["id"],
-        "/projects": ada.post("/projects", json={"name": "P"}).json["data"]["id"],
+        "/projects": ada.post("/projects", json={"name": "P", "repository": "ada/p"}).json["data"]["id"],
         "/user/me/sessions": ada.get("/user/me/sessions").json["data"]["sessions"][0]["id"],
         "/chat/conversations": chat["conversation_id"],
         "/chat": chat["id"],
@@ -95,12 +96,19 @@ def broken(token: str) -> str:
     return f"{head}.{body}.{'A' if seal[0] != 'A' else 'B'}{seal[1:]}"
 
 
-def expired(app: Flask, caller: Caller) -> str:
-    life = app.config["JWT_ACCESS_TOKEN_EXPIRES"]
-    app.config["JWT_ACCESS_TOKEN_EXPIRES"] = timedelta(seconds=-5)
-    token = Caller(caller.client, caller.email).access
-    app.config["JWT_ACCESS_TOKEN_EXPIRES"] = life
+def expired(app: Flask, caller: Caller, kind: str = "access") -> str:
+    setting = f"JWT_{kind.upper()}_TOKEN_EXPIRES"
+    life = app.config[setting]
+    app.config[setting] = timedelta(seconds=-5)
+    token: str = getattr(Caller(caller.client, caller.email), kind)
+    app.config[setting] = life
     return token
+
+
+def deactivate(app: Flask, caller: Caller) -> None:
+    with app.app_context():
+        db.session.get_one(User, caller.id).is_active = False
+        db.session.commit()
 
 
 @pytest.mark.parametrize("route", sorted(ACCESS))
@@ -120,11 +128,37 @@ def test_whoever_may_not_is_refused_the_same_way_everywhere(
             for token in refused:
                 answer = call(ada, route, id, token)
                 assert (answer.status_code, answer.json["data"]["code"]) == (401, code)
-    with app.app_context():
-        db.session.get_one(User, bob.id).is_active = False
-        db.session.commit()
+    deactivate(app, bob)
     answer = call(bob, route, objects(route.split()[1]), bob.access)
     assert (answer.status_code, answer.json["data"]["code"]) == (403, "account_disabled")
+
+
+@pytest.mark.parametrize("route", sorted(REFRESH))
+def test_whoever_has_no_refresh_token_that_is_good_is_refused(app: Flask, ada: Caller, bob: Caller, route: str) -> None:
+    gone = Caller(ada.client, ada.email)
+    gone.post("/auth/logout")
+    tokens = {
+        "unauthorized": [None, "", "nonsense", broken(ada.refresh), ada.access],
+        "token_expired": [expired(app, ada, "refresh")],
+        "token_revoked": [gone.refresh],
+    }
+    deactivate(app, bob)
+
+    for code, refused in tokens.items():
+        for token in refused:
+            answer = call(ada, route, 0, token)
+            assert (answer.status_code, answer.json["data"]["code"]) == (401, code)
+    answer = call(bob, route, 0, bob.refresh)
+    assert (answer.status_code, answer.json["data"]["code"]) == (403, "account_disabled")
+
+
+@pytest.mark.parametrize("route", sorted(PUBLIC))
+def test_what_wants_no_token_looks_at_none(ada: Caller, route: str) -> None:
+    plain = call(ada, route, 0, None)
+
+    for token in ("nonsense", broken(ada.access), ada.refresh):
+        answer = call(ada, route, 0, token)
+        assert (answer.status_code, answer.json["data"]["code"]) == (plain.status_code, plain.json["data"]["code"])
 
 
 @pytest.mark.parametrize("route", sorted(route for route in ACCESS if "<id:id>" in route))
@@ -165,9 +199,34 @@ def test_a_method_that_a_path_lacks_is_refused_before_the_token(app: Flask, ada:
         assert set(answer.headers["Allow"].split(", ")) - {"HEAD", "OPTIONS"} == has
 
 
+def review(app: Flask, name: str, times: int) -> None:
+    """Store reviews of a public repository, which a project of Ada's names."""
+    with app.app_context():
+        repository = Repository(github_id=1, name=name, name_key=name, private=False)
+        texts = dict.fromkeys(("title", "url", "author", "head_sha"), "x")
+        for number in range(times):
+            told = {"key": f"{number}", "repository": repository, "number": number, "kind": "review", **texts}
+            db.session.add(Review(created_at=now(), **told))
+        db.session.commit()
+
+
+@pytest.mark.parametrize("route", sorted(route for route in ACCESS if route.startswith("PUT")))
+@pytest.mark.parametrize("field", ["id", "user_id", "created_at", "updated_at", "is_active", "no_such_field"])
+def test_a_change_of_what_is_not_the_callers_to_change_is_refused(
+    ada: Caller, bob: Caller, objects: Callable[[str], int], route: str, field: str
+) -> None:
+    method, path = route.replace("<id:id>", str(objects(route.split()[1]))).split()
+    before = ada.get(path).json["data"].get("updated_at")
+
+    answer = ada.call(method, path, json=BODIES.get(route, {}) | {field: bob.id})
+
+    assert (answer.status_code, list(answer.json["data"]["errors"])) == (400, [field])
+    assert ada.get(path).json["data"].get("updated_at") == before
+
+
 # More than these means a query a row; less is welcome. One is the token's.
 QUERIES = {
-    "GET /user/me/export": 13,
+    "GET /user/me/export": 8,
     "POST /chat": 30,
     "POST /chat/<id:id>/retry": 30,
     "DELETE /user/me": 16,
@@ -181,22 +240,14 @@ def test_no_route_costs_a_query_a_row(app: Flask, ada: Caller, objects: Callable
         ada.post("/agents", json={"name": f"A{number}"})
         ada.post("/projects", json={"name": f"P{number}"})
         ada.post("/chat", json={"message": f"Hello {number}"})
+        ada.login()
+    review(app, "ada/p", 12)
     id = objects(route.split()[1])
-    statements: list[str] = []
-    here = threading.get_ident()
 
-    with app.app_context():
-        engine = db.engine
+    with recorded(app) as sent:
+        call(ada, route, id, ada.access)
 
-    def note(*args: Any) -> None:
-        if threading.get_ident() == here:  # The reply before may still be settling in a thread of its own.
-            statements.append(args[2])
-
-    event.listen(engine, "before_cursor_execute", note)
-    call(ada, route, id, ada.access)
-    event.remove(engine, "before_cursor_execute", note)
-
-    assert len([one for one in statements if not one.startswith("BEGIN")]) <= QUERIES.get(route, 7), statements
+    assert len(sent) <= QUERIES.get(route, 7), sent
 
 
 @pytest.mark.parametrize("route", sorted(route for route in ACCESS if route.startswith("GET")))
@@ -204,10 +255,8 @@ def test_what_only_reads_changes_nothing(app: Flask, ada: Caller, objects: Calla
     """It has no transaction on SQLite, so what it wrote could not be taken back."""
     id = objects(route.split()[1])
     settle(app)
-    statements: list[str] = []
-    with app.app_context():
-        event.listen(db.engine, "before_cursor_execute", lambda *told: statements.append(told[2]))
 
-    call(ada, route, id, ada.access)
+    with recorded(app) as sent:
+        call(ada, route, id, ada.access)
 
-    assert {one.split()[0] for one in statements} == {"SELECT"}
+    assert {statement.split()[0] for statement, _ in sent} == {"SELECT"}

@@ -42,12 +42,17 @@ def test_every_setting_of_the_contract_is_there() -> None:
         ("APP_ENV", "staging"),
         ("DATABASE_URL", "mysql://x/y"),
         ("DATABASE_URL", "nonsense"),
+        ("DATABASE_URL", "postgresql://db:99999/x"),
+        ("DATABASE_URL", "postgresql://db:port/x"),
         ("REDIS_URL", "localhost"),
+        ("REDIS_URL", "redis://cache:99999"),
+        ("REDIS_URL", "redis://[::1"),
         ("ASYNC_MODE", "gevent"),
         ("ACCESS_TOKEN_EXPIRE_MINUTES", "0"),
         ("ACCESS_TOKEN_EXPIRE_MINUTES", "-1"),
         ("ACCESS_TOKEN_EXPIRE_MINUTES", "half"),
         ("BCRYPT_ROUNDS", "3"),
+        ("BCRYPT_ROUNDS", "9" * 5000),
         ("CORS_ORIGINS", "localhost:3000"),
         ("CORS_ORIGINS", "https://app.example.com/"),
         ("CORS_ORIGINS", "https://*.example.com"),
@@ -57,6 +62,9 @@ def test_every_setting_of_the_contract_is_there() -> None:
         ("RATE_LIMIT_AUTH", "many"),
         ("RATE_LIMIT_AUTH", "0/minute"),
         ("MODEL_PROVIDER", "openai"),
+        ("AWS_REGION", "EU (Frankfurt)"),
+        ("BEDROCK_MODEL_ID", "Claude Sonnet"),
+        ("WHATSAPP_PHONE_NUMBER_ID", "+49 30 1234"),
         ("DAILY_TOKEN_BUDGET", "-5"),
         ("BEDROCK_MODEL_ALIASES", "arn:aws:bedrock:us-east-1:1:application-inference-profile/abc"),
         ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "127.0.0.1"),
@@ -70,7 +78,18 @@ def test_a_value_that_cannot_be_right_is_refused_in_one_line_that_names_the_sett
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize("key", ["", "short", "x" * 31, "0123" * 16, "change-me-change-me-change-me-change-me"])
+def test_a_log_level_may_be_written_in_small_letters() -> None:
+    assert load({"LOG_LEVEL": "debug"})["LOG_LEVEL"] == "DEBUG"
+
+
+GUESSABLE = [
+    "0123" * 16,
+    "abcdefgh" * 4,
+    "change-me-before-you-go-to-production",
+]
+
+
+@pytest.mark.parametrize("key", ["", "short", "x" * 31, "0123456789abcdef0123456789abcde", *GUESSABLE])
 def test_production_refuses_a_weak_key(key: str) -> None:
     with pytest.raises(SettingError, match=r"^SECRET_KEY "):
         load({"APP_ENV": "production", "SECRET_KEY": key})
@@ -129,6 +148,24 @@ def test_the_server_does_not_start_with_a_wrong_setting() -> None:
 
     assert ended.returncode != 0
     assert ended.stderr.strip().splitlines() == ["codesherpa: BCRYPT_ROUNDS must be a whole number from 4 to 20"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "line"),
+    [
+        ("BCRYPT_ROUNDS", "many", "codesherpa: BCRYPT_ROUNDS must be a whole number from 4 to 20\n"),
+        ("PORT", "70000", "codesherpa: PORT must be a whole number from 0 to 65535\n"),
+        ("PORT", "http", "codesherpa: PORT must be a whole number from 0 to 65535\n"),
+    ],
+)
+def test_gunicorn_says_in_one_line_why_it_does_not_start(name: str, value: str, line: str) -> None:
+    environ = {"PATH": "/usr/bin:/bin", "PORT": "0", name: value}
+    command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"]
+
+    ended = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=120)
+
+    assert ended.returncode != 0
+    assert ended.stdout + ended.stderr == line
 
 
 def test_development_keeps_the_key_that_it_made(tmp_path: Path) -> None:

@@ -6,8 +6,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
 from flask import Flask
+from sqlalchemy import delete
 
+from codesherpa.agents import service as agents
+from codesherpa.chat import conversations
+from codesherpa.extensions import db
+from codesherpa.projects import service as projects
+from codesherpa.user.models import User
 from tests.conftest import Caller
 from tests.scripted import Scripted
 
@@ -58,8 +65,6 @@ def test_fifty_refreshes_at_once_have_one_successor(app: Flask, ada: Caller) -> 
 
 def test_one_session_name_is_one_conversation(app: Flask, ada: Caller, model: Scripted) -> None:
     from codesherpa.chat import service
-    from codesherpa.extensions import db
-    from codesherpa.user.models import User
 
     def submit(_: int) -> int:
         with app.app_context():
@@ -68,3 +73,40 @@ def test_one_session_name_is_one_conversation(app: Flask, ada: Caller, model: Sc
             return service.submit(user, "hello", session_id="mine")[0].conversation_id
 
     assert len(set(at_once(submit, 8))) == 1
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize(
+    ("feature", "path", "change"),
+    [(agents, "/agents", {"name": "New"}), (projects, "/projects", {"name": "New"}),
+     (conversations, "/chat/conversations", {"title": "New"})],
+)  # fmt: skip
+def test_what_is_deleted_between_look_and_change_is_not_found(
+    app: Flask, ada: Caller, model: Scripted, monkeypatch: pytest.MonkeyPatch, feature: Any, path: str, change: Any
+) -> None:
+    """SQLite lets nobody write between the two."""
+    chat = ada.post("/chat", json={"message": "Hello"}).json["data"]
+    made = ada.post(path, json={"name": "Old"}) if path != "/chat/conversations" else None
+    id = made.json["data"]["id"] if made else chat["conversation_id"]
+    look = feature.find
+
+    def look_and_lose(user: User, id: int) -> Any:
+        found = look(user, id)
+        with db.engine.begin() as other:
+            other.execute(delete(type(found)).where(type(found).id == id))
+        return found
+
+    monkeypatch.setattr(feature, "find", look_and_lose)
+
+    assert ada.put(f"{path}/{id}", json=change).status_code == 404
+
+
+def test_two_who_delete_one_thing_at_once_are_both_rid_of_it(ada: Caller, model: Scripted) -> None:
+    for path, body in (("/agents", {"name": "A"}), ("/projects", {"name": "P"}), ("/chat", {"message": "Hello"})):
+        id = ada.post(path, json=body).json["data"]["id"]
+
+        answers = at_once(lambda _, gone=f"{path}/{id}": ada.delete(gone).status_code, 4)
+
+        assert set(answers) <= {200, 404}
+        assert 200 in answers
+        assert ada.get(f"{path}/{id}").status_code == 404

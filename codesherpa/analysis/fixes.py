@@ -100,6 +100,8 @@ def _literal(row: str, begin: int, end: int) -> str | None:
     call = _call(row[begin:end])
     if call is None or ast.unparse(call.func) != "eval" or len(call.args) != 1 or call.keywords:
         return None
+    if isinstance(call.args[0], ast.Starred):  # How many there are, nobody sees.
+        return None
     return f"{row[:begin]}ast.literal_eval({row[begin:end].partition('(')[2]}{row[end:]}"
 
 

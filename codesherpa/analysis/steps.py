@@ -135,6 +135,8 @@ class _Teller:
                 return self._build(target, _span(element), one)
             case ast.DictComp(key=key, value=element, generators=[one]):
                 return self._build(target, f"{_span(key)}: {_span(element)}", one)
+            case ast.Call(func=ast.Name(id="set"), args=[], keywords=[]):
+                return say("do_set", target=target, value=say("empty_set"))
             case ast.Call():
                 return say("do_keep", call=_span(value), target=target)
         return say("do_set", target=target, value=self._value(value))
@@ -148,8 +150,6 @@ class _Teller:
         match value:
             case ast.List(elts=[]) | ast.Dict(keys=[]):
                 return self._voice.say(_EMPTY[type(value)])
-            case ast.Call(func=ast.Name(id="set"), args=[], keywords=[]):
-                return self._voice.say("empty_set")
         return _span(value)
 
     def _expression(self, value: ast.expr) -> str:

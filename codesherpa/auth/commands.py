@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import click
-import structlog
 from flask import g, json
 from flask.cli import AppGroup
 from marshmallow import Schema
@@ -29,8 +28,6 @@ from codesherpa.user import service as users
 from codesherpa.user.models import User
 
 USER, SESSION, EVENT = user_schemas.User(), schemas.Session(exclude=("current",)), user_schemas.AuditEvent()
-
-log = structlog.get_logger(__name__)
 
 
 class Commands(AppGroup):
@@ -148,6 +145,8 @@ def sign_out(account: str, as_json: bool) -> None:
     """End every session of a user."""
     signed_out = begin_with(account)
     ended = service.end_all(signed_out)
+    if not ended:
+        raise click.ClickException(f"{shown(signed_out)} is signed in nowhere; nothing was changed.")
     tell_ended(as_json, signed_out, ended, f"{count(ended)} of {shown(signed_out)} ended.")
 
 
@@ -162,8 +161,6 @@ def delete(account: str, yes: bool, as_json: bool) -> None:
     if not yes:
         click.confirm(f"Delete {named} with all its agents, projects and chats?", abort=True, err=True)
     users.remove(going)
-    # Its audit trail is gone with it, so the log is where this can be read.
-    log.warning("account deleted", user_id=dumped["id"], request_id=g.request_id)
     tell(as_json, {"user": dumped}, f"Deleted {named} and all that belonged to it.")
 
 

@@ -9,7 +9,7 @@ from codesherpa import edge
 from codesherpa.api import ApiBlueprint, public, refreshing
 from codesherpa.auth import schemas, service
 from codesherpa.auth.tokens import Tokens
-from codesherpa.limits import by_account, by_address
+from codesherpa.limits import by_account, by_address, by_user
 from codesherpa.user import schemas as user_schemas
 from codesherpa.user import service as users
 from codesherpa.user.models import User
@@ -56,6 +56,7 @@ def logout() -> None:
 
 
 @user.put("/me/password")
+@by_user("RATE_LIMIT_LOGIN")
 @user.arguments(schemas.PasswordChange)
 @user.response(200, message="Your password has been changed; every other session has ended.")
 def change_password(change: dict[str, Any]) -> None:

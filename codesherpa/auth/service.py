@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 
 from flask import current_app
@@ -10,7 +11,7 @@ from sqlalchemy import select, update
 from codesherpa import edge
 from codesherpa.auth import tokens
 from codesherpa.auth.models import AuthSession
-from codesherpa.auth.tokens import Tokens
+from codesherpa.auth.tokens import Glance, Tokens
 from codesherpa.database import now, reading
 from codesherpa.errors import Conflict, InvalidCredentials, NotFound, TokenRevoked, ValidationError
 from codesherpa.extensions import db
@@ -65,7 +66,7 @@ def holds(user: User) -> bool:
     return db.session.scalar(same.with_for_update()) is not None
 
 
-def refresh(session: AuthSession, jti: str) -> Tokens:
+def refresh(session: Glance, jti: str) -> Tokens:
     """Spend a refresh token for its successor.
 
     Spent already, it gives the same successor within the grace while that is unspent; later it ends the
@@ -112,7 +113,7 @@ def end_one(user: User, id: int) -> None:
     end(found)
 
 
-def change_password(session: AuthSession, current_password: str, new_password: str) -> None:
+def change_password(session: Glance, current_password: str, new_password: str) -> None:
     """Change a user's password and end every other session of it. Raises ValidationError."""
     user = session.user
     users.check_password(user, "current_password", current_password)
@@ -152,10 +153,10 @@ def end_all(user: User) -> int:
 users.deleting.connect(end_all)
 
 
-def end(*sessions: AuthSession) -> None:
+def end(*sessions: AuthSession | Glance) -> None:
     """End sessions: their tokens are refused from now on, and every worker closes their sockets."""
     ids = [session.id for session in sessions]
     db.session.execute(update(AuthSession).where(AuthSession.id.in_(ids)).values(ended_at=now()))
-    for session in sessions:
-        audit.record(session.user_id, "session_ended")
+    for user_id, count in Counter(session.user_id for session in sessions).items():
+        audit.record(user_id, "session_ended", count)
     db.session.commit()

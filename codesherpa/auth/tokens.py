@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from flask import current_app, g, request
 from flask_jwt_extended import create_access_token, create_refresh_token, decode_token
@@ -15,18 +15,18 @@ from sqlalchemy import bindparam, select
 
 from codesherpa.api import ApiBlueprint, answering
 from codesherpa.auth.models import AuthSession
-from codesherpa.database import now, reading
+from codesherpa.database import now
 from codesherpa.errors import AccountDisabled, TokenRevoked, Unauthorized, kind_of
-from codesherpa.extensions import db, jwt
-from codesherpa.rows import fetch
+from codesherpa.extensions import jwt
+from codesherpa.rows import first
+from codesherpa.shown import shown
 from codesherpa.user.models import User
 
 # A request by these changes nothing, so SQLite need not keep writers away from it.
 READS = ("GET", "HEAD")
-# With its user, in one query; made once, since every signed-in request asks it.
-SESSION = select(AuthSession).where(AuthSession.id == bindparam("id"))
+# A session with its user; made once, since every signed-in request asks it.
 GLANCE = (
-    select(*User.__table__.columns, AuthSession.id.label("session_id"), AuthSession.ended_at)
+    select(*shown(User), AuthSession.id.label("session_id"), AuthSession.ended_at)
     .join(AuthSession.user)
     .where(AuthSession.id == bindparam("session_id"))
 )
@@ -102,7 +102,7 @@ def claims_of(token: str, wanted: str) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """What a request that only reads knows of its session; the `user` is apart from the ORM's session."""
+    """What a request knows of its session. Its `user` is a row, whose times are text: to change it, load it."""
 
     id: int
     user_id: int
@@ -123,11 +123,11 @@ def identify(token: str) -> tuple[Glance, datetime]:
 @jwt.user_lookup_loader
 def user_of(_header: dict[str, Any], claims: dict[str, Any]) -> User:
     """Find who holds a token. A refresh token that is spent passes here: the rotation judges it."""
-    g.auth_session = session = (glance if g.reading else live_session)(claims.get("sid"))
+    g.auth_session = session = glance(claims.get("sid"))
     return owner(session, claims)
 
 
-def owner(session: AuthSession | Glance, claims: dict[str, Any]) -> User:
+def owner(session: Glance, claims: dict[str, Any]) -> User:
     """Return the user of a session, who must be the one that the token names."""
     if str(session.user_id) != claims["sub"]:
         raise TokenRevoked
@@ -135,25 +135,13 @@ def owner(session: AuthSession | Glance, claims: dict[str, Any]) -> User:
 
 
 def glance(id: Any) -> Glance:
-    """As `live_session`, without the ORM, for a request that changes nothing."""
-    found = fetch(GLANCE, session_id=id) if isinstance(id, int) else ()
-    if not found or found[0].ended_at:
-        raise TokenRevoked
-    values = vars(found[0])
-    session_id, _ = values.pop("session_id"), values.pop("ended_at")
-    user = User(**values)
-    if not user.is_active:
-        raise AccountDisabled
-    return Glance(session_id, user.id, user)
-
-
-def live_session(id: Any) -> AuthSession:
     """Return a session that has not ended, of an active user. Raises TokenRevoked and AccountDisabled."""
-    with reading():
-        session = db.session.scalar(SESSION, {"id": id}) if isinstance(id, int) else None
-        db.session.commit()  # The body is read after this, and nothing waits inside a transaction.
-    if session is None or session.ended_at:
+    found = first(GLANCE, session_id=id) if isinstance(id, int) else None
+    if found is None:
         raise TokenRevoked
-    if not session.user.is_active:
+    user = cast(User, found)
+    if not user.is_active:  # First: to deactivate an account ends its sessions too, and this is why.
         raise AccountDisabled
-    return session
+    if found.ended_at:
+        raise TokenRevoked
+    return Glance(found.session_id, user.id, user)

@@ -10,6 +10,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -19,6 +20,7 @@ from redis.retry import Retry
 
 from codesherpa.chat.deltas import Part
 from codesherpa.concurrency import spawn
+from codesherpa.observability import metrics
 
 PATIENCE = 1.0  # Seconds that Redis has to answer.
 RETRY = 0.5  # Seconds between two tries while it is away.
@@ -85,13 +87,19 @@ class Bus:
 
     def log(self, chat_id: int, after: int) -> list[Part]:
         """Return the deltas of a reply that were logged after a seq, none while Redis is away."""
-        if self._redis is None or self.away:
-            return []
-        try:
-            kept: Any = self._redis.hgetall(key(chat_id))
-        except RedisError:
-            return []
-        return sorted((int(seq), content.decode()) for seq, content in kept.items() if int(seq) > after)
+        return [part for part in self.logs([chat_id])[chat_id] if part[0] > after]
+
+    def logs(self, chat_ids: Sequence[int]) -> dict[int, list[Part]]:
+        """Return for each of these replies the deltas that were logged, in one round trip."""
+        kept: list[Any] = [{} for _ in chat_ids]
+        if self._redis is not None and not self.away:
+            pipe = self._redis.pipeline(transaction=False)
+            for chat_id in chat_ids:
+                pipe.hgetall(key(chat_id))
+            with suppress(RedisError):
+                kept = pipe.execute()
+        parts = [sorted((int(seq), content.decode()) for seq, content in log.items()) for log in kept]
+        return dict(zip(chat_ids, parts, strict=True))
 
     def _speak(self, redis: Redis) -> None:
         silent_since = time.time()
@@ -168,6 +176,7 @@ class Bus:
     def _note(self, away: bool, error: Exception | None = None) -> None:
         if away != self.away:
             self.away = away
+            metrics.REDIS_AWAY.set(away)
             log.warning("redis is away" if away else "redis is back", error=str(error) if error else None)
             self._something.set()
 

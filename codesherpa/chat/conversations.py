@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import undefer
 
 from codesherpa.chat import work
@@ -12,9 +12,17 @@ from codesherpa.chat.models import Chat, Conversation
 from codesherpa.errors import NotFound
 from codesherpa.extensions import db
 from codesherpa.paging import Listing, Page
+from codesherpa.rows import first
 from codesherpa.user.models import User
 
 LISTING = Listing(Conversation, Conversation.title, Conversation.last_chat_at.desc(), Conversation.id.desc())
+
+MISSING = "There is no such conversation."
+# Made once: to build a statement takes longer than to run it.
+CONVERSATIONS = Conversation.__table__.c
+MINE = select(*CONVERSATIONS).where(CONVERSATIONS.user_id == bindparam("user_id"))
+BY_ID = MINE.where(CONVERSATIONS.id == bindparam("id"))
+BY_NAME = MINE.where(CONVERSATIONS.session_key == bindparam("session_key"))
 
 
 def find(user: User, id: int) -> Conversation:
@@ -22,18 +30,19 @@ def find(user: User, id: int) -> Conversation:
     mine = select(Conversation).where(Conversation.id == id, Conversation.user_id == user.id)
     found = db.session.scalar(mine.options(undefer(Conversation.chat_count)))
     if found is None:
-        raise NotFound("There is no such conversation.")
+        raise NotFound(MISSING)
     return found
 
 
 def named(user: User, conversation_id: int | None, session_id: str | None) -> Conversation | None:
-    """Return the conversation that a message names, None where it begins one."""
+    """Return the conversation that a message names, as a row, None where it begins one. Raises NotFound."""
     if conversation_id:
-        return find(user, conversation_id)
-    if session_id:
-        mine = select(Conversation).where(Conversation.user_id == user.id, Conversation.session_key == session_id)
-        return db.session.scalar(mine)
-    return None
+        found = first(BY_ID, user_id=user.id, id=conversation_id)
+        if found is None:
+            raise NotFound(MISSING)
+    else:
+        found = first(BY_NAME, user_id=user.id, session_key=session_id) if session_id else None
+    return cast(Conversation | None, found)
 
 
 def list(user: User, page: int, page_size: int, q: str = "") -> Page:

@@ -6,7 +6,8 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from codesherpa.chat import audience, deltas, schemas
@@ -18,9 +19,18 @@ from codesherpa.extensions import socketio
 
 CHAT = schemas.Chat()
 REMEMBERED = 20_000  # Ends that are remembered, so that none is told twice.
+SKEW = timedelta(seconds=0.25)  # By which the clocks of two workers may differ.
 AGAIN = 0.2  # Seconds between two looks for deltas that are missing.
 
 Missing = Callable[[int, int], list[Part]]
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """When a socket came in, and what it was told is being written."""
+
+    at: datetime
+    active: frozenset[int]
 
 
 class Delivery:
@@ -37,13 +47,8 @@ class Delivery:
         self._ended: OrderedDict[int, None] = OrderedDict()
         self._since: dict[int, datetime] = {}
         self._tried: dict[int, float] = {}
+        self._joined: dict[str, Joined] = {}
         self._lock = threading.RLock()
-
-    def begin(self, chat_id: int) -> None:
-        """Forget an end under this id: SQLite gives the id of the last chat, once deleted, to the next."""
-        with self._lock:
-            self._ended.pop(chat_id, None)
-            self._forget(chat_id)
 
     def delta(self, user_id: int, chat_id: int, seq: int, content: str) -> None:
         """Show one delta, after all before it and once."""
@@ -79,9 +84,10 @@ class Delivery:
             if chat.id in self._ended:
                 return
             if audience.sockets(chat.user_id):
+                awaited = [one for one in audience.sockets(chat.user_id) if self._awaits(one, chat)]
                 parts = deltas.cut(chat.response, chat.delta_ends, self._shown.get(chat.id, 0))
-                self._show_all(chat.user_id, chat.id, parts)
-                audience.tell(chat.user_id, *last_event(chat, retryable))
+                self._show_all(chat.user_id, chat.id, parts, awaited)
+                audience.send(awaited, *last_event(chat, retryable))
                 self._ended[chat.id] = None
                 if len(self._ended) > REMEMBERED:
                     self._ended.popitem(last=False)
@@ -105,11 +111,14 @@ class Delivery:
             shown = [
                 {"chat_id": id, "seq": self._shown[id]} for id in active if id in self._shown and id not in self._ended
             ]
+            if connection := socketio.server.manager.eio_sid_from_sid(sid, audience.NAMESPACE):
+                self._joined[connection] = Joined(now(), frozenset(active))
             audience.tell_one(sid, "ready", ready | {"active": shown})
 
-    def left(self, user_id: int) -> None:
-        """Forget what a user has been shown when nobody is left to show it to."""
+    def left(self, user_id: int, connection: str | None) -> None:
+        """Forget a socket, and what a user has been shown when nobody is left to show it to."""
         with self._lock:
+            self._joined.pop(connection or "", None)
             if not audience.sockets(user_id):
                 self._since.pop(user_id, None)
                 for chat_id in [chat_id for chat_id, owner in self._owners.items() if owner == user_id]:
@@ -125,13 +134,21 @@ class Delivery:
         since = self._since.get(chat.user_id)
         return chat.id in self._ended or since is None or (chat.completed_at or since) < since
 
+    def _awaits(self, connection: str, chat: Chat) -> bool:
+        """Tell whether a socket waits for a chat's end, or came here after it had been told elsewhere."""
+        joined = self._joined.get(connection)
+        if joined is None or chat.completed_at is None or chat.id in joined.active:
+            return True
+        return chat.completed_at > joined.at - SKEW
+
     def _follow(self, user_id: int, chat_id: int) -> int:
         self._owners.setdefault(chat_id, user_id)
         return self._shown.setdefault(chat_id, 0)
 
-    def _show_all(self, user_id: int, chat_id: int, parts: list[Part]) -> None:
+    def _show_all(self, user_id: int, chat_id: int, parts: list[Part], sockets: list[str] | None = None) -> None:
         with self._lock:
-            sockets = audience.sockets(user_id) if chat_id not in self._ended else []
+            if sockets is None:
+                sockets = audience.sockets(user_id) if chat_id not in self._ended else []
             for seq, content in parts:
                 if sockets and seq == self._follow(user_id, chat_id) + 1:
                     self._show(sockets, chat_id, seq, content)

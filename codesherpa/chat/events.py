@@ -12,16 +12,17 @@ from flask import Flask, request
 from flask_socketio import ConnectionRefusedError, Namespace, SocketIO
 from marshmallow import Schema
 
-from codesherpa import edge, metrics
+from codesherpa import edge
 from codesherpa.api import envelope, refusal
 from codesherpa.auth import tokens
 from codesherpa.chat import audience, following, rooms, schemas, service
-from codesherpa.chat.process import here
+from codesherpa.chat.process import Process, here
 from codesherpa.chat.sockets import Socket, Sockets
 from codesherpa.chat.wire import Members, Wire
-from codesherpa.errors import AppError, Forbidden, NotFound, TokenExpired, Unauthorized, ValidationError, kind_of
+from codesherpa.errors import AppError, BadRequest, Forbidden, NotFound, TokenExpired, Unauthorized, kind_of
 from codesherpa.extensions import db, socketio
 from codesherpa.limits import count_message
+from codesherpa.observability import metrics
 from codesherpa.user.models import User
 from codesherpa.user.schemas import User as UserSchema
 
@@ -57,7 +58,7 @@ def taking(shape: type[Schema], message: str) -> Callable[[Callable[..., Any]], 
 
 def only_object(payload: tuple[Any, ...]) -> dict[str, Any]:
     if len(payload) != 1 or not isinstance(payload[0], dict):
-        raise ValidationError({"payload": ["Send one JSON object."]})
+        raise BadRequest("Send one JSON object.")
     return payload[0]
 
 
@@ -80,17 +81,25 @@ class Events(Namespace):
 
     def on_connect(self, auth: Any = None) -> None:
         """Let a socket in that has an access token; `welcome` follows when it knows that it is in."""
-        try:
-            token = auth.get("token") if isinstance(auth, dict) else None
-            session, expires_at = tokens.identify(token if isinstance(token, str) else "")
-        except Exception as error:
-            fault = kind_of(error)
-            if fault.status >= 500:  # A client takes a refusal for the last word, and does not come again.
-                self.wire.drop(socketio.server.manager.eio_sid_from_sid(request.sid, audience.NAMESPACE))  # type: ignore[attr-defined]
-            told = refusal(fault.code, fault.message, fault.data)["data"] | {"message": fault.message}
-            raise ConnectionRefusedError(fault.message, told) from error
-        socket = Socket(session.user_id, session.id, expires_at)
-        self.sockets.add(request.sid, socket)  # type: ignore[attr-defined]
+        with metrics.watching("connect") as watched:
+            try:
+                token = auth.get("token") if isinstance(auth, dict) else None
+                session, expires_at = tokens.identify(token if isinstance(token, str) else "")
+            except Exception as error:  # noqa: BLE001 (kind_of logs what has no name)
+                fault = kind_of(error)
+                watched.code = fault.code
+            else:
+                watched.user_id = session.user_id
+                self.sockets.add(request.sid, Socket(session.user_id, session.id, expires_at))  # type: ignore[attr-defined]
+                return
+        self.turn_away(fault)
+
+    def turn_away(self, fault: AppError) -> None:
+        """Refuse a socket, with the reason as `connect_error` tells it."""
+        if fault.status >= 500:  # A client takes a refusal for the last word, and does not come again.
+            self.wire.drop(socketio.server.manager.eio_sid_from_sid(request.sid, audience.NAMESPACE))  # type: ignore[attr-defined]
+        told = refusal(fault.code, fault.message, fault.data)["data"] | {"message": fault.message}
+        raise ConnectionRefusedError(fault.message, told)
 
     def welcome(self, sid: str) -> None:
         """Let a socket hear what its user is told, and tell it what is being written."""
@@ -104,14 +113,21 @@ class Events(Namespace):
             here().delivery.welcome(sid, user.id, ready, following.active(user))
             following.catch_up(user)
 
-    def on_disconnect(self, reason: Any = None) -> None:
+    def trigger_event(self, event: str, *args: Any) -> Any:
+        """Handle an event; one that leaves needs no request around it, and thousands may leave at once."""
+        if event == "disconnect":
+            return self.on_disconnect(*args)
+        return super().trigger_event(event, *args)
+
+    def on_disconnect(self, sid: str, reason: Any = None) -> None:
         """Forget a socket; what is being written for its user goes on."""
-        socket = self.sockets.remove(request.sid)  # type: ignore[attr-defined]
-        if connection := socketio.server.manager.eio_sid_from_sid(request.sid, audience.NAMESPACE):  # type: ignore[attr-defined]
+        socket = self.sockets.remove(sid)
+        if connection := socketio.server.manager.eio_sid_from_sid(sid, audience.NAMESPACE):
             self.wire.left_namespace(connection)
         if socket is not None:
-            audience.leave(request.sid, socket.user_id)  # type: ignore[attr-defined]
-            here().delivery.left(socket.user_id)
+            audience.leave(sid, socket.user_id)
+            process: Process = self.app.extensions["process"]
+            process.delivery.left(socket.user_id, connection)
 
     @taking(schemas.Message, "The message is stored.")
     def on_message(self, user: User, message: dict[str, Any]) -> dict[str, Any]:
@@ -143,7 +159,9 @@ class Events(Namespace):
 
     def on_unknown(self, *payload: Any) -> dict[str, Any]:
         """Refuse an event that there is not."""
-        return refuse(NotFound("There is no such event."))
+        with metrics.watching("unknown") as watched:
+            watched.code = NotFound.code
+            return refuse(NotFound("There is no such event."))
 
     def warn(self, sid: str, socket: Socket) -> None:
         """Tell a socket that its session ends soon, so that it can authenticate anew."""

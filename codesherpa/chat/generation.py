@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import structlog
 from flask import current_app
-from sqlalchemy import Table, bindparam, select
+from sqlalchemy import Table, bindparam
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm.attributes import set_committed_value
 
 from codesherpa import providers
+from codesherpa.agents import service as agents
 from codesherpa.agents.models import Agent
 from codesherpa.chat import budget, choice, history, leases, rooms
 from codesherpa.chat.models import Chat
 from codesherpa.chat.patience import patiently
 from codesherpa.chat.process import Live, here
 from codesherpa.chat.reply import Outcome, Reply, told
-from codesherpa.database import now, reading
+from codesherpa.database import now
 from codesherpa.errors import AppError
 from codesherpa.extensions import db
+from codesherpa.projects import service as projects
 from codesherpa.projects.models import Project
 from codesherpa.providers.interface import Brief
-from codesherpa.rows import fetch
+from codesherpa.rows import Transaction, transaction
 from codesherpa.sherpas import language
 from codesherpa.sherpas.interface import Ask, Routing
 from codesherpa.usage import metrics
 from codesherpa.usage.meter import Meter
-from codesherpa.user.models import User
 
 BROKEN = {"code": "internal_error", "message": "Something went wrong on our side. You can ask again."}
 # Made once: to build a statement takes longer than to run it.
@@ -39,25 +40,38 @@ OURS = (
     .where(CHATS.c.id == bindparam("chat_id"), CHATS.c.lease_owner == bindparam("owner"))
     .returning(CHATS.c.agent_id, CHATS.c.project_id)
 )
-LANGUAGE = select(User.language).where(User.id == bindparam("user_id"))
 
 log = structlog.get_logger(__name__)
 
 
-def compose(chat: Chat, live: Live) -> None:
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A chat to reply to, as plain values, and the language that its user has set.
+
+    One that is the first of its conversation has nothing before it to be read.
+    """
+
+    chat: Chat
+    language: str
+    is_first: bool = False
+
+
+def compose(task: Task, live: Live) -> None:
     """Ask a sherpa for the reply, show it while it comes, store how it ended, and tell."""
+    chat, streams = task.chat, here().streams
     try:
-        reply = patiently(lambda: prepare(chat, live))
+        reply = patiently(lambda: prepare(task, live))
         begun = False
         for text in reply:
             if not begun:
                 begun = True
                 rooms.tell_status(chat, "streaming")
             live.stream.append(text)
+            streams.rest()
         outcome = reply.outcome
     except leases.Lost:
-        budget.settle(chat, live.meter.calls, ended=False)
-        db.session.commit()
+        with transaction() as unit:
+            budget.settle(unit, chat, live.meter.calls, ended=False)
         return
     except AppError as fault:
         outcome = Outcome("failed", None, told(fault))
@@ -70,13 +84,12 @@ def compose(chat: Chat, live: Live) -> None:
     finish(chat, live, outcome)
 
 
-def prepare(chat: Chat, live: Live) -> Reply:
+def prepare(task: Task, live: Live) -> Reply:
     """Decide who answers, and store that before the model is called."""
-    provider = providers.of(current_app)
-    (person,) = fetch(LANGUAGE, user_id=chat.user_id)
+    provider, chat = providers.of(current_app), task.chat
     agent, project = chosen_for(chat)
     model_id = agent.model_id if agent else None
-    past = history.before(chat, provider.window(model_id))
+    past = history.NOTHING if task.is_first else history.before(chat, provider.window(model_id))
     chosen = choice.choose(chat, agent, past.sherpa, live.meter.watch(provider, "router"), live.cancellation)
     sherpa, routing = chosen.sherpa, chosen.routing
     decided = {
@@ -86,16 +99,15 @@ def prepare(chat: Chat, live: Live) -> Reply:
         "routing": {slot: getattr(routing, slot) for slot in Routing.__slots__} if routing else None,
         "status": "streaming",
     }
-    if not store(chat, decided):
-        db.session.rollback()
-        raise leases.Lost
-    db.session.commit()
+    with transaction() as unit:
+        if not store(unit, chat, decided):
+            raise leases.Lost
     rooms.tell_status(chat, "thinking", past.left_out)
     ask = Ask(
         message=chat.message,
         code_context=chat.code_context,
         history=past.turns,
-        language=person.language if person.language != "en" else language.of(chat.message),
+        language=task.language if task.language != "en" else language.of(chat.message),
         system_prompt=agent.system_prompt if agent else None,
         model_id=model_id,
         temperature=agent.temperature if agent else None,
@@ -116,12 +128,8 @@ def prepare(chat: Chat, live: Live) -> Reply:
 
 def chosen_for(chat: Chat) -> tuple[Agent | None, Project | None]:
     """Return the agent and the project that a chat names and that there are still."""
-    if not (chat.agent_id or chat.project_id):
-        return None, None
-    with reading():
-        agent = db.session.get(Agent, chat.agent_id) if chat.agent_id else None
-        project = db.session.get(Project, chat.project_id) if chat.project_id else None
-        db.session.commit()
+    agent = agents.glance(chat.user_id, chat.agent_id) if chat.agent_id else None
+    project = projects.glance(chat.user_id, chat.project_id) if chat.project_id else None
     return agent, project
 
 
@@ -184,28 +192,27 @@ def persist(chat: Chat, meter: Meter, values: dict[str, Any]) -> bool:
     give_up = time.monotonic() + 60
     while True:
         try:
-            if meter.calls:
-                budget.hold(chat.user_id, chat.agent_id)
-            ended = store(chat, values)
-            budget.settle(chat, meter.calls, ended)
-            db.session.commit()
+            with transaction() as unit:
+                if meter.calls:
+                    budget.hold(unit, chat.user_id, chat.agent_id)
+                ended = store(unit, chat, values)
+                budget.settle(unit, chat, meter.calls, ended)
             return ended
         except SQLAlchemyError:
-            db.session.rollback()
             if time.monotonic() > give_up:
                 raise
             log.warning("the end of a reply waits for the database", exc_info=True)
             time.sleep(1)
 
 
-def store(chat: Chat, values: dict[str, Any]) -> bool:
+def store(unit: Transaction, chat: Chat, values: dict[str, Any]) -> bool:
     """Write values of a chat that is ours, and into what is held of it here; tell whether it was ours.
 
     Its agent and its project may have been deleted meanwhile.
     """
-    row = db.session.connection().execute(OURS, {"chat_id": chat.id, "owner": here().owner, **values}).one_or_none()
-    if row is None:
+    ours = unit.run(OURS, chat_id=chat.id, owner=here().owner, **values)
+    if not ours:
         return False
-    for name, value in {**values, "agent_id": row.agent_id, "project_id": row.project_id}.items():
+    for name, value in {**values, **vars(ours[0])}.items():
         set_committed_value(chat, name, value)
     return True

@@ -58,7 +58,7 @@ def stop(process: Process, chat_id: int) -> None:
 
 
 def take(process: Process, user_id: int) -> None:
-    """Take up what a process that is leaving has left."""
+    """Take up what a process that is leaving does not."""
     work.dispatch(user_id)
 
 

@@ -64,6 +64,9 @@ class Past:
     sherpa: str | None
 
 
+NOTHING = Past((), 0, None)
+
+
 def before(chat: Chat, window: int) -> Past:
     """Return what was said before a chat and fits a window of so many tokens.
 

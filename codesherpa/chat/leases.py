@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from flask import current_app
-from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy import Table, bindparam, or_, select, update
 
 from codesherpa.chat import budget, deltas
 from codesherpa.chat.deltas import Part
 from codesherpa.chat.models import WRITTEN_OUT, Chat
 from codesherpa.database import now, reading
 from codesherpa.extensions import db
-from codesherpa.rows import fetch
+from codesherpa.rows import Transaction, fetch, transaction, within
 from codesherpa.user.models import User
 
 LEASE = timedelta(seconds=15)
@@ -33,16 +33,18 @@ BEING_WRITTEN = (
     .where(CHATS.user_id == bindparam("user_id"), CHATS.status.in_(WRITTEN_OUT))
     .order_by(CHATS.id)
 )
+# Whoever stops one that waits does not ask for the user first.
+TAKE = (
+    update(cast(Table, Chat.__table__))
+    .where(CHATS.id == bindparam("chat_id"), CHATS.status == "pending", CHATS.lease_owner.is_(None))
+    .returning(CHATS.id)
+)
 
 
 def claim(user_id: int, owner: str) -> list[int]:
     """Take leases for a process: the oldest pending reply of each conversation, up to the limit for a user."""
-    ids = due(alone(user_id))
-    if ids:
-        taken = update(Chat).where(Chat.id.in_(ids)).values(fresh(owner))
-        db.session.execute(taken, execution_options={"synchronize_session": False})
-    db.session.commit()
-    return ids
+    with transaction() as unit:
+        return [id for id in due(alone(unit, user_id)) if unit.run(TAKE, chat_id=id, **fresh(owner))]
 
 
 def fresh(owner: str) -> dict[str, Any]:
@@ -50,12 +52,11 @@ def fresh(owner: str) -> dict[str, Any]:
     return {"lease_owner": owner, "lease_expires_at": now() + LEASE}
 
 
-def alone(user_id: int) -> Sequence[Any]:
+def alone(unit: Transaction, user_id: int) -> Sequence[Any]:
     """Keep others from the leases of a user until the transaction ends, and return what is being written."""
-    connection = db.session.connection()
-    if connection.dialect.name != "sqlite":  # It has only one writer.
-        connection.execute(LOCK, {"user_id": user_id})
-    return connection.execute(BEING_WRITTEN, {"user_id": user_id}).all()
+    if not unit.has_one_writer:
+        unit.run(LOCK, user_id=user_id)
+    return unit.run(BEING_WRITTEN, user_id=user_id)
 
 
 def at_once(active: Sequence[Any], conversation_id: int | None) -> bool:
@@ -77,11 +78,15 @@ def due(active: Sequence[Any]) -> list[int]:
 
 
 def renew(owner: str, chat_ids: list[int]) -> None:
-    """Renew a process's leases on what it is writing; an idle process writes nothing."""
+    """Renew a process's leases on what it is writing; an idle process writes nothing.
+
+    Locked in the order of their ids, as they are where deltas are saved: PostgreSQL has an order of its own.
+    """
     if not chat_ids:
         return
-    mine = update(Chat).where(Chat.id.in_(chat_ids), Chat.lease_owner == owner)
-    db.session.execute(mine.values(lease_expires_at=now() + LEASE))
+    mine = select(Chat.id).where(Chat.id.in_(chat_ids), Chat.lease_owner == owner).order_by(Chat.id).with_for_update()
+    renewed = update(Chat).where(Chat.id.in_(mine)).values(lease_expires_at=now() + LEASE)
+    db.session.execute(renewed, execution_options={"synchronize_session": False})
     db.session.commit()
 
 
@@ -107,26 +112,27 @@ def left_behind() -> list[tuple[int, int]]:
     return [(chat_id, user_id) for chat_id, user_id in found]
 
 
-def interrupt(chat_id: int, logged: Sequence[Part] = ()) -> Chat | None:
-    """End a reply whose lease ran out, with the text that was saved, and return it.
+def interrupt(logs: Mapping[int, Sequence[Part]]) -> list[Chat]:
+    """End the replies whose leases ran out, with the text that was saved, and return them.
 
-    `logged` are the deltas that its process logged; those that were shown and not saved are added. One that
-    was not begun is free to be taken again; it gives None, as does one whose lease goes on.
+    `logs` has for each chat's id the deltas that its process logged; those that were shown and not saved are added.
+    One that was not begun is free to be taken again. Neither it is returned nor one whose lease goes on, nor one that
+    is being ended elsewhere at this moment.
     """
-    dead = (Chat.id == chat_id, Chat.lease_expires_at < now())
-    for user_id, agent_id in db.session.execute(select(Chat.user_id, Chat.agent_id).where(*dead)):
-        budget.hold(user_id, agent_id)
-    free = {"lease_owner": None, "lease_expires_at": None}
-    db.session.execute(update(Chat).where(*dead, Chat.status == "pending").values(free))
-    ending = {"status": "interrupted", "error": INTERRUPTED, "completed_at": now()}
-    ended = db.session.scalar(
-        update(Chat).where(*dead, Chat.status == "streaming").values(free | ending).returning(Chat)
-    )
-    if ended is not None:
-        add(ended, logged)
-        budget.settle_unknown(ended)
+    dead = (Chat.id.in_(logs), Chat.lease_expires_at < now())
+    budget.hold_all(db.session.execute(select(Chat.user_id, Chat.agent_id).where(*dead)).all())
+    ours = select(Chat).where(*dead).order_by(Chat.id).with_for_update(skip_locked=True)
+    found = db.session.scalars(ours, execution_options={"populate_existing": True}).all()
+    begun = [chat for chat in found if chat.status == "streaming"]
+    unit = within(db.session.connection())
+    for chat in found:
+        chat.lease_owner = chat.lease_expires_at = None
+    for chat in begun:
+        chat.status, chat.error, chat.completed_at = "interrupted", INTERRUPTED, now()
+        add(chat, logs[chat.id])
+        budget.settle_unknown(unit, chat)
     db.session.commit()
-    return ended
+    return begun
 
 
 def add(chat: Chat, logged: Sequence[Part]) -> None:

@@ -23,7 +23,7 @@ from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, column_property, mapped_column
 
 from codesherpa.agents.models import Agent
-from codesherpa.database import Dated, Key, Time, now
+from codesherpa.database import NEVER_AGAIN, Dated, Key, Time, now
 from codesherpa.extensions import Model
 
 ACTIVE = ("pending", "streaming")
@@ -39,6 +39,7 @@ class Conversation(Dated, Model):
     __table_args__ = (
         UniqueConstraint("user_id", "session_key"),
         Index("ix_conversations_recent", "user_id", "last_chat_at", "id"),
+        NEVER_AGAIN,
     )
 
     user_id: Mapped[int] = mapped_column(Key, ForeignKey("users.id", ondelete="CASCADE"))
@@ -67,6 +68,7 @@ class Chat(Model):
         Index("ix_chats_user_id_id", "user_id", "id"),
         Index("ix_chats_conversation_id_id", "conversation_id", "id"),
         Index("ix_chats_agent_id_id", "agent_id", "id"),
+        NEVER_AGAIN,
     )
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)

@@ -7,10 +7,11 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import cast
 
 from flask import Flask, current_app
-from sqlalchemy import select, update
+from sqlalchemy import Table, bindparam, select
 
 from codesherpa.chat import deltas
 from codesherpa.chat.bus import Bus, Hint
@@ -18,10 +19,22 @@ from codesherpa.chat.delivery import Delivery
 from codesherpa.chat.deltas import Part
 from codesherpa.chat.models import Chat
 from codesherpa.chat.stream import Stream, Streams, Unsaved
-from codesherpa.concurrency import Cancellation
+from codesherpa.concurrency import Cancellation, Turnstile
 from codesherpa.database import reading
 from codesherpa.extensions import db
 from codesherpa.usage.meter import Meter
+
+AT_ONCE = 2  # Messages that are taken up in one turn of the hub.
+# Made once: to build a statement takes longer than to run it.
+CHATS = cast(Table, Chat.__table__)
+APPEND = (
+    CHATS.update()
+    .where(CHATS.c.id == bindparam("chat_id"), CHATS.c.lease_owner == bindparam("owner"))
+    .values(
+        response=CHATS.c.response.concat(bindparam("more")),
+        delta_ends=CHATS.c.delta_ends.concat(bindparam("more_ends")),
+    )
+)
 
 
 @dataclass(slots=True)
@@ -36,7 +49,10 @@ class Live:
 
 
 class Process:
-    """The replies of this process. `owner` names it in their leases; one that is leaving takes up no more."""
+    """The replies of this process. `owner` names it in their leases; one that is leaving takes up no more.
+
+    Where it is `dismissed`, nobody waits here for a reply's end.
+    """
 
     def __init__(self, app: Flask) -> None:
         self.app = app
@@ -45,11 +61,13 @@ class Process:
         self.bus = Bus(app.config["REDIS_URL"], self.owner)
         self.bus.catch_up = self._unsaved
         self.delivery = Delivery(self.known)
-        self.streams = Streams(self._save, self._show)
+        self.turnstile = Turnstile(AT_ONCE)
+        self.streams = Streams(self._save, self._show, self.turnstile.is_crowded)
         self.waiting: dict[int, list[threading.Event]] = {}
         self.sweeper: threading.Thread | None = None
         self.trusts_leases_at = 0.0
         self.leaving = False
+        self.dismissed = False
         self.closed = threading.Event()
 
     def close(self, patience: float = 10) -> None:
@@ -81,6 +99,12 @@ class Process:
         """Return the users for whom this process writes."""
         return {live.stream.user_id for live in list(self.live.values())}
 
+    def dismiss(self) -> None:
+        """Have nobody wait here any longer for the end of a reply."""
+        self.dismissed = True
+        for chat_id in list(self.waiting):
+            self.wake(chat_id)
+
     def wake(self, chat_id: int) -> None:
         """Wake who waits here for the end of a reply."""
         for event in list(self.waiting.get(chat_id, [])):
@@ -97,10 +121,10 @@ class Process:
 
     def _save(self, unsaved: list[Unsaved]) -> None:
         with self.app.app_context():
-            for more in unsaved:
-                append = {"response": Chat.response + more.more, "delta_ends": Chat.delta_ends + more.more_ends}
-                mine = update(Chat).where(Chat.id == more.chat_id, Chat.lease_owner == self.owner)
-                db.session.execute(mine.values(append), execution_options={"synchronize_session": False})
+            if unsaved:
+                # In the order in which leases are renewed, so that neither holds what the other waits for.
+                ordered = sorted(unsaved, key=lambda more: more.chat_id)
+                db.session.connection().execute(APPEND, [{"owner": self.owner, **asdict(more)} for more in ordered])
             db.session.commit()
             if self.bus.shared:
                 self._obey()

@@ -8,21 +8,30 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import Select, Table, bindparam, insert, select
+from sqlalchemy import Select, Table, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.sql.dml import ReturningInsert
 
-from codesherpa import tracing
 from codesherpa.agents import service as agents
 from codesherpa.chat import budget, conversations, leases, process, rooms, sweep, work
+from codesherpa.chat.generation import Task
 from codesherpa.chat.models import Chat, Conversation
-from codesherpa.database import now
-from codesherpa.errors import BY_CODE, AppError, BudgetExceeded, Conflict, ModelTimeout, NotFound
+from codesherpa.database import now, reading
+from codesherpa.errors import (
+    BY_CODE,
+    AppError,
+    BudgetExceeded,
+    Conflict,
+    ModelTimeout,
+    NotFound,
+    ServiceUnavailable,
+)
 from codesherpa.extensions import db
-from codesherpa.observability import request_id
+from codesherpa.observability import tracing
+from codesherpa.observability.requests import request_id
 from codesherpa.paging import contains, escaped
 from codesherpa.projects import service as projects
-from codesherpa.rows import fetch, shown
+from codesherpa.rows import fetch, first, transaction
+from codesherpa.shown import shown
 from codesherpa.user import service as users
 from codesherpa.user.models import User
 
@@ -30,12 +39,17 @@ TITLE = 80
 STOPPING = 10.0  # Seconds that a caller waits for a reply that was told to stop.
 UNSEEN = ("delta_ends", "request_id", "lease_owner", "lease_expires_at")  # Of a chat, what no list shows.
 LONGEST_WAIT = 600.0  # Seconds that a caller waits for a reply.
+RESTARTS = "The server restarts. What you sent is stored, and is answered by the one that comes."
 RETRY_AFTER = 5  # Seconds after which a model that was short of breath is worth another try.
 # Made once: to build a statement takes longer than to run it.
 CONVERSATIONS, CHATS = cast(Table, Conversation.__table__), cast(Table, Chat.__table__)
 NEW_CONVERSATION = insert(CONVERSATIONS).returning(CONVERSATIONS.c.id)
 BLANK = {"status": "pending", "response": "", "delta_ends": "", "usage_estimated": False, "stop_wanted": False}
 NEW_CHAT = insert(CHATS).returning(CHATS.c.id)
+GOES_ON = update(CONVERSATIONS).where(CONVERSATIONS.c.id == bindparam("conversation_id"))
+SENT = select(CHATS.c.id).where(
+    CHATS.c.user_id == bindparam("user_id"), CHATS.c.client_message_id == bindparam("client_message_id")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,34 +101,37 @@ def submit(user: User, message: str, client_message_id: str | None = None, **bes
     code_context, conversation_id, session_id, agent_id and project_id. Raises NotFound, Conflict, and
     BudgetExceeded where the user's tokens of the day are spent; then nothing is stored.
     """
+    process.here().turnstile.enter()
     for _ in range(2):  # Another may make the same message or conversation first; then it is there to be found.
         if client_message_id and (first := sent_before(user, client_message_id)):
             return first, False
         try:
-            values = store(user, message, client_message_id, **beside)
+            values, is_first = store(user, message, client_message_id, **beside)
         except IntegrityError:
-            db.session.rollback()
+            continue
         except BudgetExceeded:
             # The first of two at once may have taken what was left, and is the answer to both.
             if client_message_id and (first := sent_before(user, client_message_id)):
                 return first, False
             raise
+        sweep.start()
+        chat = Chat(**values)
+        tracing.remember(chat.id)
+        if chat.lease_owner:
+            work.begin(chat.id, user.id, Task(Chat(**values), user.language, is_first))
         else:
-            sweep.start()
-            chat = Chat(**values)
-            tracing.remember(chat.id)
-            if chat.lease_owner:
-                work.begin(chat.id, user.id, Chat(**values))
-            else:
-                work.dispatch(user.id)
-            return chat, True
+            work.dispatch(user.id)
+        return chat, True
     raise Conflict("What this message belongs to has just changed. Send it again.")
 
 
 def sent_before(user: User, client_message_id: str) -> Chat | None:
-    mine = select(Chat).where(Chat.user_id == user.id, Chat.client_message_id == client_message_id)
-    found = db.session.scalar(mine)
-    db.session.commit()
+    sent = first(SENT, user_id=user.id, client_message_id=client_message_id)
+    if sent is None:
+        return None
+    with reading():
+        found = db.session.get(Chat, sent.id, populate_existing=True)
+        db.session.commit()
     return found
 
 
@@ -127,42 +144,48 @@ def store(
     session_id: str | None = None,
     agent_id: int | None = None,
     project_id: int | None = None,
-) -> dict[str, Any]:
-    """Store a message in its conversation, and return its chat's values; what it does not name, the conversation does.
+) -> tuple[dict[str, Any], bool]:
+    """Store a message in its conversation; what it does not name, the conversation does.
 
-    Where its reply may begin at once, its lease is taken in the same transaction.
+    Returns its chat's values, and whether the conversation begins with it. Where its reply may begin at once, its
+    lease is taken in the same transaction.
     """
-    active = leases.alone(user.id)
-    agent = agents.find(user, agent_id) if agent_id else None
+    agent = agents.glance(user.id, agent_id) if agent_id else None
+    project = projects.glance(user.id, project_id) if project_id else None
+    if agent_id and agent is None:
+        raise NotFound(agents.MISSING)
     if agent and agent.status == "inactive":
         raise Conflict("This agent is inactive.")
-    project = projects.find(user, project_id) if project_id else None
+    if project_id and project is None:
+        raise NotFound(projects.MISSING)
     conversation = conversations.named(user, conversation_id, session_id)
-    reserved = budget.reserve(user, agent, project, conversation, f"{message}{code_context or ''}")
     where = {"agent_id": agent_id, "project_id": project_id}
-    if conversation is None:
-        title = message.strip()[:TITLE]
-        where["conversation_id"] = added(
-            NEW_CONVERSATION, where | {"user_id": user.id, "title": title, "session_key": session_id}
-        )
-    else:
-        conversation.last_chat_at = now()
-        where = {name: where[name] or getattr(conversation, name) for name in where} | {
-            "conversation_id": conversation.id
-        }
+    if conversation is not None:
+        where = {name: where[name] or getattr(conversation, name) for name in where}
+        where["conversation_id"] = conversation.id
     said = {"message": message, "code_context": code_context, "client_message_id": client_message_id}
-    values = BLANK | where | said | {"user_id": user.id, "reserved_tokens": reserved, "request_id": request_id()}
     here = process.here()
-    if not here.leaving and leases.at_once(active, where["conversation_id"]):
-        values |= leases.fresh(here.owner)
-    values["created_at"] = now()
-    values["id"] = added(NEW_CHAT, values)
-    db.session.commit()
-    return values
+    with transaction() as unit:
+        active = leases.alone(unit, user.id)
+        reserved = budget.reserve(unit, user, agent, project, conversation, f"{message}{code_context or ''}")
+        at = now()
+        if conversation is not None:
+            unit.run(GOES_ON, conversation_id=conversation.id, last_chat_at=at, updated_at=at)
+        else:
+            first = {"user_id": user.id, "title": titled(message), "session_key": session_id}
+            times = {"created_at": at, "updated_at": at, "last_chat_at": at}
+            where["conversation_id"] = unit.run(NEW_CONVERSATION, **where, **first, **times)[0].id
+        values = BLANK | where | said | {"user_id": user.id, "reserved_tokens": reserved, "request_id": request_id()}
+        if not here.leaving and leases.at_once(active, where["conversation_id"]):
+            values |= leases.fresh(here.owner)
+        values["created_at"] = at
+        values["id"] = unit.run(NEW_CHAT, **values)[0].id
+    return values, conversation is None
 
 
-def added(new: ReturningInsert[tuple[int]], values: dict[str, Any]) -> int:
-    return db.session.connection().execute(new, values).scalar_one()
+def titled(message: str) -> str:
+    """Return what a conversation is called by its first message: its beginning, but never white space alone."""
+    return message[:TITLE] if message[:TITLE].strip() else message.strip()[:TITLE]
 
 
 def answer(user: User, **message: Any) -> tuple[Chat, bool]:
@@ -174,11 +197,13 @@ def answer(user: User, **message: Any) -> tuple[Chat, bool]:
 
 
 def await_end(user: User, chat: Chat, patience: float = LONGEST_WAIT) -> Chat:
-    """Wait until a reply has ended, in this process or another."""
+    """Wait until a reply has ended, in this process or another. Raises ServiceUnavailable where this one goes first."""
     id, give_up = chat.id, time.monotonic() + patience
     with process.awaiting(id) as ended:
         chat = reread(user, id)
         while not chat.has_ended and time.monotonic() < give_up:
+            if process.here().dismissed:
+                raise ServiceUnavailable(RESTARTS, retry_after=RETRY_AFTER, chat=rooms.CHAT.dump(chat))
             ended.wait(1)
             ended.clear()
             chat = reread(user, id)

@@ -14,11 +14,11 @@ import structlog
 from flask import Flask
 from sqlalchemy import ARRAY, BigInteger, bindparam, func, select
 
-from codesherpa import metrics
 from codesherpa.auth.models import AuthSession
 from codesherpa.concurrency import spawn
 from codesherpa.database import now, reading
 from codesherpa.extensions import db
+from codesherpa.observability import metrics
 from codesherpa.user.models import User
 
 AHEAD = 60  # Seconds before its end that a session is said to end.

@@ -14,7 +14,8 @@ from codesherpa.chat.deltas import Part
 from codesherpa.concurrency import spawn
 
 TICK = 0.025  # Seconds between two deltas of a reply; what comes in between goes together.
-SAVE = 0.7  # Seconds between two writes to the database: what was shown a second ago is kept.
+LONGEST = 0.2  # The same while the process has more to do than it can.
+SAVE = 0.5  # Seconds between two writes to the database: what was shown a second ago is kept.
 
 Show = Callable[[int, int, int, str], None]  # Takes user_id, chat_id, seq and content.
 
@@ -101,14 +102,24 @@ class Streams:
     """Every reply that is being written in this process, shown and saved at a steady beat.
 
     `show` is called with each delta; `save` writes a list of Unsaved in one transaction, an empty one too at
-    each turn; it may fail, and is then called again with more.
+    each turn; it may fail, and is then called again with more. While it is `crowded`, where messages wait to be taken
+    up, what is being written is read and shown as seldom as under load: others wait for their first word.
     """
 
-    def __init__(self, save: Callable[[list[Unsaved]], None], show: Show) -> None:
-        self._save, self._show = save, show
+    def __init__(
+        self, save: Callable[[list[Unsaved]], None], show: Show, crowded: Callable[[], bool] = lambda: False
+    ) -> None:
+        self._save, self._show, self._crowded = save, show, crowded
         self._live: dict[int, Stream] = {}
         self._lock = threading.Lock()
         self._beating = False
+        self.pause = TICK  # Seconds until the next beat.
+
+    def rest(self) -> None:
+        """Wait until about the next beat where beats are late: nobody is shown any sooner what is read before."""
+        pause = LONGEST if self._crowded() else self.pause
+        if pause > TICK:
+            time.sleep(pause)
 
     def open(self, chat_id: int, user_id: int) -> Stream:
         with self._lock:
@@ -125,15 +136,16 @@ class Streams:
 
     def _beat(self) -> None:
         """Show and save until no reply is left."""
-        saved_at = time.monotonic()
-        pause = TICK
+        saved_at = ended = time.monotonic()
         while self._goes_on():
-            time.sleep(pause)
+            time.sleep(self.pause)
             started = time.monotonic()
             for stream in list(self._live.values()):
                 stream.flush()
-            # Under load a round takes long, and then fewer and longer deltas are due, not a queue of them.
-            pause = max(TICK, 2 * (time.monotonic() - started))
+            # Under load a round takes long, or comes late because others compute: the first words of other replies,
+            # say. Then fewer and longer deltas are due, not a queue of them.
+            late, ended = started - ended - self.pause, time.monotonic()
+            self.pause = LONGEST if self._crowded() else min(max(TICK, 2 * (ended - started) + late), LONGEST)
             if started - saved_at >= SAVE:
                 saved_at = started
                 self._save_all()

@@ -10,6 +10,7 @@ from codesherpa.chat import hints, leases, rooms, work
 from codesherpa.chat.process import Process, here
 from codesherpa.concurrency import spawn
 
+CHUNK = 100  # Replies that are ended together: a worker that dies under load leaves dozens.
 SWEEP = 4.0  # Seconds between two looks for what a dead worker left; also how often leases are renewed.
 
 log = structlog.get_logger(__name__)
@@ -42,8 +43,9 @@ def until_closed(process: Process) -> None:
 def look() -> None:
     """Mark what a dead worker was writing as interrupted, and take up what it had not begun."""
     left = leases.left_behind()
-    for chat_id, _ in left:
-        if (ended := leases.interrupt(chat_id, here().bus.log(chat_id, 0))) is not None:
+    for start in range(0, len(left), CHUNK):
+        logs = here().bus.logs([chat_id for chat_id, _ in left[start : start + CHUNK]])
+        for ended in leases.interrupt(logs):
             rooms.tell_end(ended)
     for user_id in {user_id for _, user_id in left}:
         work.dispatch(user_id)

@@ -176,6 +176,12 @@ class Wire:
                 self.hang_up(connection)
 
     def _connect(self, connection: str, namespace: str, auth: Any) -> None:
+        if connection not in self._server.environ:  # It has gone meanwhile, and nobody would forget its sid.
+            return
+        if self._server.manager.sid_from_eio_sid(connection, namespace):
+            # socket.io-client asks again where `connect` is called before the answer has come. Refused the second
+            # time, as python-socketio would, it believes that it is in and never hears of anything any more.
+            return
         self._server._handle_connect(connection, namespace, auth)
         sid = self._server.manager.sid_from_eio_sid(connection, NAMESPACE)
         if namespace == NAMESPACE and sid and self._server.manager.is_connected(sid, NAMESPACE):

@@ -2,68 +2,88 @@
 
 from __future__ import annotations
 
+import structlog
 from flask import Flask, g
 from sqlalchemy import bindparam, select, update
 
-from codesherpa import tracing
 from codesherpa.chat import generation, leases, rooms
+from codesherpa.chat.generation import Task
 from codesherpa.chat.models import Chat
 from codesherpa.chat.patience import patiently
 from codesherpa.chat.process import Live, Process, here
 from codesherpa.concurrency import Cancellation, spawn
 from codesherpa.database import now
 from codesherpa.extensions import db
-from codesherpa.rows import fetch
+from codesherpa.observability import tracing
+from codesherpa.rows import first
 from codesherpa.usage import metrics
 from codesherpa.usage.meter import Meter
+from codesherpa.user.models import User
 
 # The entity would take five times as long to load as its columns.
-WHOLE = select(*Chat.__table__.columns).where(Chat.id == bindparam("id"))
+WHOLE = select(*Chat.__table__.columns, User.language).join(User).where(Chat.id == bindparam("id"))
+
+log = structlog.get_logger(__name__)
 
 
 def dispatch(user_id: int) -> None:
-    """Start as many of a user's pending replies as may be written at once."""
+    """Start as many of a user's pending replies as may be written at once; one who leaves asks others to."""
     process = here()
     if process.leaving:
+        process.bus.tell("take", user_id)
         return
     for chat_id in leases.claim(user_id, process.owner):
         begin(chat_id, user_id)
 
 
-def begin(chat_id: int, user_id: int, chat: Chat | None = None) -> None:
-    """Have a reply written whose lease this process has; `chat` is nobody else's, and None where it is to be read."""
+def begin(chat_id: int, user_id: int, task: Task | None = None) -> None:
+    """Have a reply written whose lease this process has; a `task` is nobody else's, and None where it is to be read."""
     process = here()
     meter = Meter(process.app.config["BEDROCK_MODEL_ALIASES"])
-    process.delivery.begin(chat_id)
     process.live[chat_id] = Live(Cancellation(), process.streams.open(chat_id, user_id), meter)
     metrics.WRITING.inc()
-    spawn(write, process.app, chat_id, chat)
+    spawn(write, process.app, chat_id, task)
 
 
-def write(app: Flask, chat_id: int, chat: Chat | None) -> None:
-    """Write one reply, whatever happens, and tell its end once."""
+def write(app: Flask, chat_id: int, task: Task | None) -> None:
+    """Write one reply, whatever happens, tell its end once, and begin what waited for it.
+
+    Where its end can't be stored, its lease runs out, and it is ended by whoever looks for what was left behind.
+    """
     process: Process = app.extensions["process"]
-    live = process.live[chat_id]
+    user_id = process.live[chat_id].stream.user_id
     with app.app_context():
         try:
-            chat = chat or patiently(lambda: found(chat_id))
-            if chat is not None:
-                g.request_id = chat.request_id
-                with tracing.span("reply", tracing.recall(chat_id), **{"codesherpa.chat_id": chat_id}):
-                    generation.compose(chat, live)
-        finally:
-            process.streams.close(live.stream)
-            process.live.pop(chat_id, None)
-            metrics.WRITING.dec()
-            process.wake(chat_id)
-        if leases.waits(live.stream.user_id):
-            dispatch(live.stream.user_id)
+            write_one(process, chat_id, task)
+            if leases.waits(user_id):
+                dispatch(user_id)
+        except Exception:
+            log.exception("a reply is left to whoever looks for what was left behind", chat_id=chat_id)
 
 
-def found(chat_id: int) -> Chat | None:
+def write_one(process: Process, chat_id: int, task: Task | None) -> None:
+    live = process.live[chat_id]
+    try:
+        task = task or patiently(lambda: found(chat_id))
+        if task is not None:
+            g.request_id = task.chat.request_id
+            with tracing.span("reply", tracing.recall(chat_id), **{"codesherpa.chat_id": chat_id}):
+                generation.compose(task, live)
+    finally:
+        process.streams.close(live.stream)
+        process.live.pop(chat_id, None)
+        metrics.WRITING.dec()
+        process.wake(chat_id)
+
+
+def found(chat_id: int) -> Task | None:
     """Return a chat as plain values, bound to no session: it is written to by statements alone."""
-    rows = fetch(WHOLE, id=chat_id)
-    return Chat(**vars(rows[0])) if rows else None
+    row = first(WHOLE, id=chat_id)
+    if row is None:
+        return None
+    values = vars(row)
+    language = values.pop("language")
+    return Task(Chat(**values), language)
 
 
 def stop(chat: Chat) -> None:
@@ -79,7 +99,6 @@ def stop(chat: Chat) -> None:
         db.session.execute(wish, execution_options={"synchronize_session": False})
     db.session.commit()
     if ended is not None:
-        here().delivery.begin(ended.id)
         rooms.tell_end(ended)
     else:
         here().bus.tell("stop", chat.id)

@@ -7,13 +7,21 @@ them. What remains is work that computes: it must leave the hub, or every socket
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import threading
+import time
+from collections import deque
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
+from prometheus_client import Gauge, Histogram
+
 P = ParamSpec("P")
 T = TypeVar("T")
+
+SECONDS = Histogram("codesherpa_native_seconds", "Time that work in a native thread took, the wait for one included.")
+UNDER_WAY = Gauge("codesherpa_native_under_way", "Work that has a native thread or waits.", multiprocess_mode="livesum")
 
 
 def green() -> bool:
@@ -22,18 +30,33 @@ def green() -> bool:
     return patcher is not None and patcher.is_monkey_patched("thread")
 
 
+def one_timeout() -> None:
+    """Have a command that takes too long raise subprocess.TimeoutExpired on the hub too.
+
+    eventlet's Popen is made from a second copy of the module and raises that one's, which nobody can catch by name.
+    """
+    if green():
+        from eventlet.patcher import original
+
+        original("subprocess").TimeoutExpired = subprocess.TimeoutExpired
+
+
+one_timeout()
+
+
 def offload(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run work that computes in a native thread while the hub goes on, and return what it returns.
 
     In a threaded server the caller's own thread is one already. `work` must not log, lock or touch the
     database: green locks do not hold across native threads.
     """
-    if not green():
-        return work(*args, **kwargs)
-    from eventlet import tpool
+    with UNDER_WAY.track_inprogress(), SECONDS.time():
+        if not green():
+            return work(*args, **kwargs)
+        from eventlet import tpool
 
-    done: T = tpool.execute(work, *args, **kwargs)
-    return done
+        done: T = tpool.execute(work, *args, **kwargs)
+        return done
 
 
 def spawn(work: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> threading.Thread:
@@ -41,6 +64,50 @@ def spawn(work: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> threa
     thread = threading.Thread(target=work, args=args, kwargs=kwargs, daemon=True)
     thread.start()
     return thread
+
+
+class Turnstile:
+    """Lets a few through in each turn of the hub, the first first, so that what they begin goes on before more begins.
+
+    Of hundreds that come at once each would do its first step before any does its second. Nobody is kept by those
+    who went before: the next turn comes as soon as the hub has looked at everybody else.
+    """
+
+    def __init__(self, at_once: int) -> None:
+        self._at_once = at_once
+        self._lock = threading.Lock()
+        self._waiting: deque[threading.Event] = deque()
+        self._room = at_once
+        self._turning = False
+
+    def enter(self) -> None:
+        """Wait for a turn; who comes alone does not wait."""
+        with self._lock:
+            if not self._turning:
+                self._turning = True
+                spawn(self._turn)
+            if self._room:
+                self._room -= 1
+                return
+            turn = threading.Event()
+            self._waiting.append(turn)
+        turn.wait()
+
+    def is_crowded(self) -> bool:
+        """Tell whether somebody waits."""
+        return bool(self._waiting)
+
+    def _turn(self) -> None:
+        while True:
+            time.sleep(0)
+            with self._lock:
+                let = [self._waiting.popleft() for _ in range(min(self._at_once, len(self._waiting)))]
+                self._room = self._at_once - len(let)
+                if not let:
+                    self._turning = False
+                    return
+            for turn in let:
+                turn.set()
 
 
 class Cancellation:

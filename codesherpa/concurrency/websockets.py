@@ -7,6 +7,7 @@ unless told, and its reader takes in message after message while the first is st
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import threading
 from collections.abc import Callable
@@ -18,12 +19,27 @@ from engineio.async_drivers._websocket_wsgi import SimpleWebSocketWSGI
 BACKLOG = 16  # Messages that have come and wait for the one before them.
 PATIENCE = 45.0  # Seconds that a reader waits for room in the backlog.
 FAREWELL = 1.0  # Seconds that a peer has to answer a closing frame.
+KEY = re.compile(r"[A-Za-z0-9+/]{22}==")  # Sixteen bytes.
 
 
 def websocket(green: bool, limit: int) -> Callable[[Callable[..., Any], Any], Any]:
     """Return what engineio makes a WebSocket with: `limit` is the largest message in bytes."""
     make = green_websocket if green else threaded_websocket
     return make(limit)
+
+
+def is_standard(environ: dict[str, Any]) -> bool:
+    """Tell whether a handshake is RFC 6455's.
+
+    eventlet speaks the drafts before it too, which know no bound: a long message of theirs holds the hub for minutes.
+    """
+    key = environ.get("HTTP_SEC_WEBSOCKET_KEY", "")
+    return environ.get("HTTP_SEC_WEBSOCKET_VERSION") == "13" and KEY.fullmatch(key) is not None
+
+
+def refuse(start_response: Callable[..., Any]) -> list[bytes]:
+    start_response("400 Bad Request", [("Sec-WebSocket-Version", "13"), ("Content-Length", "0")])
+    return []
 
 
 def plain(environ: dict[str, Any]) -> dict[str, Any]:
@@ -77,6 +93,8 @@ def green_websocket(limit: int) -> Callable[[Callable[..., Any], Any], Any]:
 
     class Wsgi(WebSocketWSGI):
         def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+            if not is_standard(environ):
+                return refuse(start_response)
             self.handler.__self__.queue.connection = environ["eventlet.input"].get_socket()
             return super().__call__(plain(environ), start_response)
 
@@ -114,6 +132,8 @@ class Bounded(simple_websocket.Server):
 def threaded_websocket(limit: int) -> Callable[[Callable[..., Any], Any], Any]:
     class Wsgi(SimpleWebSocketWSGI):
         def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+            if not is_standard(environ):
+                return refuse(start_response)
             self.ws = Bounded(plain(environ), max_message_size=limit)
             self.app.__self__.queue.connection = self.ws.sock
             answer = self.app(self)

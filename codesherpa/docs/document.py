@@ -11,6 +11,7 @@ from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import Schema, fields
 from werkzeug.routing import Rule
 
+from codesherpa.docs.examples import EXAMPLES
 from codesherpa.schema import OneOf
 
 # The component of each error, and the codes that it may carry.
@@ -89,6 +90,14 @@ class Shapes(MarshmallowPlugin):
         assert self.converter is not None  # noqa: S101 (made by the line above)
         for describe in (one_of, one_or_null):
             self.converter.add_attribute_function(describe)  # type: ignore[no-untyped-call]
+
+    def schema_helper(  # type: ignore[override]  # The two above it differ in the names.
+        self, name: str, definition: Any, schema: Any = None, **kwargs: Any
+    ) -> dict[str, Any]:
+        described: dict[str, Any] = super().schema_helper(name, definition, schema, **kwargs)  # type: ignore[no-untyped-call]
+        if name in EXAMPLES:
+            described["example"] = EXAMPLES[name]
+        return described
 
 
 class Operations(BasePlugin):

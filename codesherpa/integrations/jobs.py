@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import and_, delete, exists, or_, select, update
+from sqlalchemy import Dialect, Table, and_, delete, exists, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
@@ -60,9 +61,19 @@ def enqueue(wanted: NewJob) -> None:
 
 def insert_once(model: type[Model], **values: Any) -> bool:
     """Insert a row unless its unique key is there already, and tell which."""
-    insert = sqlite.insert if db.engine.dialect.name == "sqlite" else postgresql.insert
-    statement = insert(model).values(**values).on_conflict_do_nothing().returning(*model.__table__.primary_key)
-    return db.session.scalar(statement) is not None
+    statement = insertion(model.__table__, db.engine.dialect, tuple(values))
+    return db.session.connection().execute(statement, values).scalar() is not None
+
+
+@cache
+def insertion(table: Table, dialect: Dialect, names: tuple[str, ...]) -> Any:
+    """Compile an insertion that passes over what is there.
+
+    SQLAlchemy keeps no compiled form of it, and to make it anew takes longer than to run it.
+    """
+    insert = sqlite.insert if dialect.name == "sqlite" else postgresql.insert
+    passing_over = insert(table).on_conflict_do_nothing().returning(*table.primary_key)
+    return passing_over.compile(dialect=dialect, column_keys=list(names))
 
 
 def is_due() -> bool:

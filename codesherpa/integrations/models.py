@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import JSON, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from codesherpa.database import Key, Time, now
+from codesherpa.database import NEVER_AGAIN, Key, Time, now
 from codesherpa.extensions import Model
 
 WAITING, RUNNING = "waiting", "running"
@@ -19,7 +19,7 @@ class Delivery(Model):
     """Something that was delivered, by the sender's own id of it: what comes again is known."""
 
     __tablename__ = "deliveries"
-    __table_args__ = (UniqueConstraint("source", "key"),)
+    __table_args__ = (UniqueConstraint("source", "key"), NEVER_AGAIN)
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     source: Mapped[str] = mapped_column(String(20))
@@ -36,7 +36,7 @@ class Job(Model):
     """
 
     __tablename__ = "jobs"
-    __table_args__ = (UniqueConstraint("kind", "key"),)
+    __table_args__ = (UniqueConstraint("kind", "key"), NEVER_AGAIN)
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     kind: Mapped[str] = mapped_column(String(40))

@@ -1,9 +1,6 @@
 """The process's own worker: takes jobs from the database, a few at a time, and does them.
 
-Why no queue library. With Redis away the database must be enough, so the truth about jobs lives there; a
-library would bring a second truth in Redis and the work of keeping the two equal. RQ forks for each job and
-Celery and Dramatiq want processes of their own, none of which goes with one green process a port. What Redis
-is good for here is waking an idle process, and that is what it does (wakeup.py).
+Why there is no queue library, and what Redis is for: docs/architecture.md.
 """
 
 from __future__ import annotations
@@ -97,7 +94,14 @@ class Runner:
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
         self._closed = False
+        self._has_news = False
         self._renewed = self._forgot = 0.0
+
+    def hear_of_work(self) -> None:
+        """Look at once for work that has just come, and have the others look where there are no hands free."""
+        self._has_news = True
+        self.start()
+        self.wake.ring()
 
     def start(self) -> None:
         """Look for work from now on; the second call does nothing."""
@@ -144,13 +148,19 @@ class Runner:
         """Begin jobs while there are hands free; what is left is for the other processes."""
         while not self._closed and jobs.is_due():
             if len(self.live) >= AT_ONCE:
-                self.wake.ring_others()
+                self._pass_on()
                 return
             owner = uuid.uuid4().hex
             if (job := jobs.claim(owner)) is None:
                 return
             self.live[owner] = Cancellation()
             spawn(self._work, Task(job, owner, self.live[owner]))
+
+    def _pass_on(self) -> None:
+        """Wake the others, once for what is new: two that are both busy would wake one another without end."""
+        if self._has_news:
+            self._has_news = False
+            self.wake.ring_others()
 
     def _work(self, task: Task) -> None:
         try:
@@ -214,5 +224,4 @@ def here() -> Runner:
 
 def wake() -> None:
     """Have this process look for work now, and from now on."""
-    here().start()
-    here().wake.ring()
+    here().hear_of_work()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 import structlog
-from redis import RedisError
+from redis import Redis, RedisError
 
 from codesherpa.chat.bus import connect
 from codesherpa.concurrency import spawn
@@ -20,7 +20,7 @@ class WakeUp:
     """Wakes this process's runner and, over Redis where there is one, the others'."""
 
     def __init__(self, redis_url: str | None) -> None:
-        self._url = redis_url
+        self._redis = connect(redis_url) if redis_url else None
         self._event = threading.Event()
         self._closed = threading.Event()
 
@@ -30,11 +30,10 @@ class WakeUp:
 
     def ring_others(self) -> None:
         """Wake the runners of the other processes; not being able to costs them a few seconds, no more."""
-        if not self._url:
+        if self._redis is None:
             return
         try:
-            with connect(self._url) as client:
-                client.publish(CHANNEL, "work")
+            self._redis.publish(CHANNEL, "work")
         except RedisError:
             log.warning("other workers not woken", exc_info=True)
 
@@ -45,21 +44,21 @@ class WakeUp:
 
     def listen(self) -> threading.Thread | None:
         """Pass on what other processes ring, until closed."""
-        return spawn(self._listen) if self._url else None
+        return spawn(self._listen, self._redis) if self._redis else None
 
     def close(self) -> None:
         self._closed.set()
         self._event.set()
 
-    def _listen(self) -> None:
+    def _listen(self, redis: Redis) -> None:
         while not self._closed.is_set():
             try:
-                self._hear()
+                self._hear(redis)
             except RedisError:
                 self._closed.wait(PATIENCE)
 
-    def _hear(self) -> None:
-        with connect(self._url or "") as client, client.pubsub() as channel:
+    def _hear(self, redis: Redis) -> None:
+        with redis.pubsub() as channel:  # type: ignore[no-untyped-call]
             channel.subscribe(CHANNEL)
             while not self._closed.is_set():
                 if channel.get_message(ignore_subscribe_messages=True, timeout=1.0):

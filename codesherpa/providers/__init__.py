@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import structlog
 from flask import Flask
 
+from codesherpa.concurrency import spawn
 from codesherpa.providers.interface import Provider
 from codesherpa.providers.offline import OfflineProvider
 
@@ -14,14 +16,26 @@ if TYPE_CHECKING:
     from codesherpa.providers.bedrock import BedrockProvider
 
 log = structlog.get_logger(__name__)
+making = threading.Lock()
 
 
 def of(app: Flask) -> Provider:
     """Return the application's provider, made at the first call."""
     if "provider" not in app.extensions:
-        app.extensions["provider"] = choose(app)
+        with making:
+            if "provider" not in app.extensions:
+                app.extensions["provider"] = choose(app)
     found: Provider = app.extensions["provider"]
     return found
+
+
+def wake(app: Flask) -> None:
+    """Look for Bedrock's credentials when a server has started, which waits for nobody, and warn where there are none.
+
+    `auto` does well without them, and boto3 is large.
+    """
+    if app.config["MODEL_PROVIDER"] == "bedrock":
+        spawn(of, app)
 
 
 def choose(app: Flask) -> Provider:

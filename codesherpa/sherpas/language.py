@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from codesherpa.sherpas import router
-from codesherpa.sherpas.routing_rules import FUNCTION_WORDS, HINDI_WORDS, WORDS
+from codesherpa.sherpas.routing.vocabulary import FUNCTION_WORDS, HINDI_WORDS, WORDS
 
 _WORD = re.compile(r"[A-Za-z]+|[\u0900-\u097f]+")
 # Spelled like English words, names or abbreviations.

@@ -8,6 +8,7 @@ from functools import lru_cache
 # So many words in a row are no coincidence.
 RUN = 12
 TOKEN = re.compile(r"\w+|\W+")
+REST = re.compile(r"\w*")
 MARK = "[…]"
 
 
@@ -15,7 +16,7 @@ class Veil:
     """Takes text in any pieces and gives it back without the long parts that it shares with the secret.
 
     Words are compared whatever their case and whatever stands between them. What may still become such a
-    part waits: mostly a word or two.
+    part waits: mostly a word or two. A word that none of the secret's begins as is shown letter by letter.
     """
 
     def __init__(self, secret: str) -> None:
@@ -23,12 +24,18 @@ class Veil:
         self._word = ""
         self._run: list[str] = []
         self._hiding = False
+        self._plain = False  # The word at hand is none of the secret's, and what there is of it has been shown.
 
     def feed(self, text: str) -> str:
         """Take the next piece and return what may be shown by now."""
-        tokens = TOKEN.findall(self._word + text)
+        shown = REST.match(text)[0] if self._plain else ""  # type: ignore[index]  # It matches nothing, too.
+        self._plain = self._plain and len(shown) == len(text)
+        tokens = TOKEN.findall(self._word + text[len(shown) :])
         self._word = tokens.pop() if tokens and _is_word(tokens[-1]) else ""
-        return "".join(self._take(token) for token in tokens)
+        shown += "".join(self._take(token) for token in tokens)
+        if self._word and not self._run and f" {self._word.casefold()}" not in self._secret:
+            shown, self._word, self._plain = shown + self._word, "", True
+        return shown
 
     def close(self) -> str:
         """Return the rest."""

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from sqlalchemy import BigInteger, ForeignKey, Index, String, false
 from sqlalchemy.orm import Mapped, mapped_column
 
-from codesherpa.database import Key, Time, now
+from codesherpa.database import NEVER_AGAIN, Key, Time, now
 from codesherpa.extensions import Model
 
 
@@ -19,7 +19,11 @@ class ModelCall(Model):
     """
 
     __tablename__ = "model_calls"
-    __table_args__ = (Index("ix_model_calls_user_id_day", "user_id", "day"), Index("ix_model_calls_day", "day"))
+    __table_args__ = (
+        Index("ix_model_calls_user_id_day", "user_id", "day"),
+        Index("ix_model_calls_day", "day"),
+        NEVER_AGAIN,
+    )
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     user_id: Mapped[int] = mapped_column(Key, ForeignKey("users.id", ondelete="CASCADE"))

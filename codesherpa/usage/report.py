@@ -15,6 +15,7 @@ from sqlalchemy import Integer, func, select
 from codesherpa.agents.models import Agent
 from codesherpa.database import reading
 from codesherpa.extensions import db
+from codesherpa.terminal import printable
 from codesherpa.usage.models import ModelCall
 from codesherpa.usage.service import BILLION
 from codesherpa.user.models import User
@@ -78,7 +79,7 @@ def as_table(found: Sequence[Row]) -> str:
 
 
 def cells(row: Row) -> list[str]:
-    return [f"{value:.4f}" if name == "dollars" else str(value) for name, value in row.items()]
+    return [f"{value:.4f}" if name == "dollars" else printable(str(value)) for name, value in row.items()]
 
 
 def as_csv(found: Sequence[Row]) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 
 import structlog
-from sqlalchemy import ForeignKey, String, select
+from sqlalchemy import ForeignKey, String, insert, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from codesherpa.database import Key, Time, now
 from codesherpa.edge import address
 from codesherpa.extensions import Model, db
-from codesherpa.observability import request_id
+from codesherpa.observability.requests import request_id
 from codesherpa.user.models import User
 
 log = structlog.get_logger(__name__)
@@ -33,11 +33,13 @@ class AuditEvent(Model):
     created_at: Mapped[datetime] = mapped_column(Time, default=now)
 
 
-def record(user_id: int | None, action: str) -> None:
+def record(user_id: int | None, action: str, times: int = 1) -> None:
     """Note what happens to an account, in the transaction that does it; in a request, a socket's event or a command."""
-    ip, doing = address(), request_id()
-    db.session.add(AuditEvent(user_id=user_id, action=action, ip=ip, request_id=doing))
-    log.info("audit", action=action, user_id=user_id, ip=ip, request_id=doing)
+    happened = {"action": action, "user_id": user_id, "ip": address(), "request_id": request_id()}
+    if times:
+        db.session.execute(insert(AuditEvent), [happened] * times)
+    for _ in range(times):
+        log.info("audit", **happened)
 
 
 def trail(user: User, limit: int) -> list[AuditEvent]:

@@ -7,6 +7,7 @@ from flask.views import MethodView
 from flask_jwt_extended import current_user, get_current_user
 
 from codesherpa.api import ApiBlueprint
+from codesherpa.limits import by_user
 from codesherpa.user import export, schemas, service
 from codesherpa.user.models import User
 
@@ -27,6 +28,7 @@ class Me(MethodView):
         """Change the signed-in user's name, email or language."""
         return service.change(current_user, changes)
 
+    @by_user("RATE_LIMIT_LOGIN")
     @blueprint.arguments(schemas.Password)
     @blueprint.response(200, message="Your account and all that belonged to it are gone.")
     def delete(self, sent: dict[str, Any]) -> None:

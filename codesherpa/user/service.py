@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import structlog
 from blinker import Signal
 from sqlalchemy import delete as delete_rows
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
-from codesherpa.errors import Conflict, EmailTaken, ValidationError
+from codesherpa.edge import address
+from codesherpa.errors import Conflict, EmailTaken, TokenRevoked, ValidationError
 from codesherpa.extensions import db
+from codesherpa.observability.requests import request_id
 from codesherpa.user import audit, passwords
 from codesherpa.user.models import User
 
@@ -18,6 +21,8 @@ deleting = Signal()  # Sent with a user before its account goes, so that what ru
 number_wanted = Signal()  # Sent with a user and the `number` of its phone, None to be rid of it.
 
 PROFILE = {"name", "email", "language"}
+
+log = structlog.get_logger(__name__)
 
 
 def create(name: str, email: str, password: str) -> User:
@@ -69,11 +74,17 @@ def change(user: User, changes: dict[str, Any]) -> User:
     """
     if "whatsapp_number" in changes:  # First, so that one that is refused leaves all as it was.
         number_wanted.send(user, number=changes["whatsapp_number"])
+    stored = get(user.id)
+    if stored is None:
+        raise TokenRevoked  # The account has just been deleted, and its sessions with it.
     for name in changes.keys() & PROFILE:
-        setattr(user, name, changes[name])
-    user.email_key = user.email.casefold()
+        setattr(stored, name, changes[name])
+    before, stored.email_key = stored.email_key, stored.email.casefold()
     commit_email()
-    return user
+    if stored.email_key != before:
+        audit.record(stored.id, "email_changed")
+        db.session.commit()
+    return stored
 
 
 def delete(user: User, password: str) -> None:
@@ -87,12 +98,16 @@ def remove(user: User) -> None:
     deleting.send(user)
     db.session.execute(delete_rows(User).where(User.id == user.id))
     db.session.commit()
+    # Its audit trail is gone with it, so the log is where this can be read.
+    log.warning("account deleted", user_id=user.id, ip=address(), request_id=request_id())
 
 
 def check_password(user: User, field: str, password: str) -> None:
     """Raise ValidationError of that field unless the password is the user's."""
     db.session.commit()  # Hashing takes long; nothing waits inside a transaction.
     if not passwords.matches(password, user.password_hash):
+        audit.record(user.id, "password_refused")
+        db.session.commit()
         raise ValidationError({field: ["This is not your password."]})
 
 

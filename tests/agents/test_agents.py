@@ -117,6 +117,15 @@ def test_an_id_that_is_none_is_not_found(ada: Caller, id: str) -> None:
     assert ada.get(f"/agents/{id}").json["data"]["code"] == "not_found"
 
 
+@pytest.mark.parametrize("zero", ["0", "\u0660", "+", "%20"])
+def test_an_id_is_written_in_one_way(ada: Caller, zero: str) -> None:
+    id = ada.post("/agents", json={"name": "R"}).json["data"]["id"]
+    arabic = "".join(chr(0x660 + int(digit)) for digit in str(id))
+
+    assert ada.get(f"/agents/{id}").status_code == 200
+    assert [ada.get(f"/agents/{other}").status_code for other in (f"{zero}{id}", arabic)] == [404, 404]
+
+
 def test_a_deleted_agent_is_gone(ada: Caller) -> None:
     id = ada.post("/agents", json={"name": "R"}).json["data"]["id"]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from flask import Flask
 from marshmallow import Schema
-from sqlalchemy import event
 
 from codesherpa.agents import schemas
 from codesherpa.agents.models import Agent
 from codesherpa.extensions import db
 from tests.conftest import Caller
+from tests.statements import recorded
 
 
 def test_a_list_is_read_while_somebody_writes(app: Flask, ada: Caller) -> None:
@@ -20,14 +20,11 @@ def test_a_list_is_read_while_somebody_writes(app: Flask, ada: Caller) -> None:
 
 
 def test_a_new_agent_is_shown_without_being_read_again(app: Flask, ada: Caller) -> None:
-    statements: list[str] = []
-    with app.app_context():
-        event.listen(db.engine, "before_cursor_execute", lambda *told: statements.append(told[2]))
-
-    answer = ada.post("/agents", json={"name": "Reader"})
+    with recorded(app) as sent:
+        answer = ada.post("/agents", json={"name": "Reader"})
 
     assert answer.json["data"]["status"] == "active"
-    assert [one.split()[0] for one in statements if not one.startswith("BEGIN")] == ["SELECT", "INSERT"]
+    assert [statement.split()[0] for statement, _ in sent] == ["SELECT", "INSERT"]
 
 
 def test_a_list_shows_what_marshmallow_itself_would_show(app: Flask, ada: Caller) -> None:

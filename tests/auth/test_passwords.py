@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import unicodedata
 from collections.abc import Callable
@@ -110,8 +111,9 @@ def test_a_sign_in_costs_one_bcrypt_whatever_happens(app: Flask, ada: Caller, co
     assert costs == [["checkpw"]] * 7
 
 
-def test_what_stands_in_for_nobody_costs_as_much_as_a_real_hash(app: Flask) -> None:
-    with app.app_context():
+@pytest.mark.parametrize("rounds", ["4", "5"])
+def test_what_stands_in_for_nobody_costs_as_much_as_a_real_hash(make_app: Callable[..., Flask], rounds: str) -> None:
+    with make_app(BCRYPT_ROUNDS=rounds).app_context():
         assert passwords.nobody()[:7] == passwords.hash("correct horse battery")[:7]
         assert not passwords.matches("correct horse battery", None)
 
@@ -148,6 +150,38 @@ def test_no_more_bcrypts_are_computed_at_once_than_there_are_cores(app: Flask, c
 
     assert {answer.result() for answer in answers} == {401}
     assert crowd.most <= 2
+
+
+def test_there_are_as_many_turns_as_cores() -> None:
+    taken = 0
+    while passwords.turns.acquire(blocking=False):
+        taken += 1
+    for _ in range(taken):
+        passwords.turns.release()
+
+    assert taken == os.cpu_count()
+
+
+class Taken:
+    """Turns that are all taken; remembers how long somebody would wait for one."""
+
+    timeout = 0.0
+
+    def acquire(self, timeout: float) -> bool:
+        self.timeout = timeout
+        return False
+
+
+def test_nobody_waits_for_a_core_for_more_than_two_seconds(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = Taken()
+    monkeypatch.setattr(passwords, "turns", taken)
+
+    answer = client.post("/api/v1/auth/login", json={"email": "a@example.com", "password": "x"})
+
+    assert taken.timeout == 2
+    assert (answer.status_code, answer.json["data"]["retry_after"]) == (429, 2)
 
 
 def test_who_would_wait_too_long_for_a_core_is_told_when_to_come_back(

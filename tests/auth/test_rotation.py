@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
+import pytest
 from flask import Flask
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import (
@@ -19,6 +21,7 @@ from sqlalchemy import update
 
 from codesherpa.auth import service
 from codesherpa.auth.models import AuthSession
+from codesherpa.errors import TokenRevoked
 from codesherpa.extensions import db
 from tests.auth.forgery import decode
 from tests.conftest import Caller
@@ -120,6 +123,18 @@ def test_no_order_of_rotations_lets_two_go_on_with_one_session(app: Flask, ada: 
     )
 
 
+@pytest.mark.parametrize(("seconds", "code"), [(9, None), (11, "token_revoked")])
+def test_the_grace_is_ten_seconds(app: Flask, ada: Caller, seconds: int, code: str | None) -> None:
+    successor = ada.post("/auth/refresh", token=ada.refresh).json["data"]["refresh_token"]
+    with app.app_context():
+        db.session.execute(update(AuthSession).values(rotated_at=service.now() - timedelta(seconds=seconds)))
+        db.session.commit()
+
+    again = ada.post("/auth/refresh", token=ada.refresh).json["data"]
+
+    assert (again.get("code"), again.get("refresh_token")) == (code, None if code else successor)
+
+
 def test_a_dead_session_stays_dead_for_all_that_came_of_it(app: Flask, ada: Caller) -> None:
     chain = [ada.refresh]
     access = [ada.access]
@@ -141,6 +156,19 @@ def test_a_dead_session_stays_dead_for_all_that_came_of_it(app: Flask, ada: Call
         db.session.commit()
     assert codes() == {"token_revoked"}
     assert [event["action"] for event in audit(app)].count("refresh_token_reused") == 1
+
+
+def test_a_session_that_ends_while_its_token_is_being_spent_is_carried_on_by_nobody(app: Flask, ada: Caller) -> None:
+    with app.test_request_context():
+        session = db.session.scalars(db.select(AuthSession)).one()
+        jti = session.refresh_jti
+        service.end(session)
+
+        with pytest.raises(TokenRevoked):
+            service.refresh(session, jti)
+
+        assert db.session.scalars(db.select(AuthSession)).one().refresh_jti == jti
+    assert "refresh_token_reused" not in [event["action"] for event in audit(app)]
 
 
 def audit(app: Flask) -> list[dict[str, Any]]:

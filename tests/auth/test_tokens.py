@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
 from flask import Flask
 
-from codesherpa.auth import tokens
-from codesherpa.errors import AppError
 from codesherpa.extensions import socketio
 from tests.auth.forgery import decode as read
 from tests.auth.forgery import forgeries, mutations, sign
@@ -72,22 +71,12 @@ def test_no_forged_token_refreshes(ada: Caller) -> None:
     assert refreshes(ada.refresh)
 
 
-def test_none_of_ten_thousand_mutations_is_let_in(app: Flask, ada: Caller) -> None:
-    accepted = []
-    with app.app_context():
-        for token in mutations(ada.access, 10_000):
-            try:
-                tokens.identify(token)
-            except AppError:
-                continue
-            accepted.append(token)
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # None of them is asked about there.
+def test_none_of_ten_thousand_mutations_is_let_in_by_either_door(app: Flask, ada: Caller) -> None:
+    mutated = list(mutations(ada.access, 10_000))
 
-    assert accepted == []
-
-
-def test_none_of_the_first_mutations_is_let_in_through_the_door(app: Flask, ada: Caller) -> None:
-    assert [token for token in mutations(ada.access, 300) if opens_http(ada, token)] == []
-    assert [token for token in mutations(ada.access, 100) if opens_socket(app, token)] == []
+    assert [token for token in mutated if opens_http(ada, token)] == []
+    assert [token for token in mutated if opens_socket(app, token)] == []
 
 
 def test_a_token_says_who_made_it_for_whom_and_until_when(ada: Caller) -> None:

@@ -77,12 +77,13 @@ def test_users_are_listed_newest_first_and_can_be_searched(user: Run, ada: Calle
 
 def test_a_deactivated_user_is_out_until_activated(user: Run, ada: Caller, client: FlaskClient) -> None:
     out = user("deactivate", "ada@example.com")
-    refused = (ada.get("/user/me").json["data"]["code"], sign_in(client, "correct horse battery"))
+    told = [ada.get("/user/me"), ada.put("/user/me", json={}), ada.post("/auth/refresh", token=ada.refresh)]
+    refused = sign_in(client, "correct horse battery")
     inside = user("activate", "ada@example.com")
 
     assert out.output == "ada@example.com is out; 1 session ended.\n"
-    assert refused[0] in ("account_disabled", "token_revoked")
-    assert refused[1] == 401
+    assert [(answer.status_code, answer.json["data"]["code"]) for answer in told] == [(403, "account_disabled")] * 3
+    assert refused == 401
     assert inside.output == "ada@example.com may sign in again.\n"
     assert sign_in(client, "correct horse battery") == 200
     assert ada.get("/user/me").json["data"]["code"] == "token_revoked"
@@ -109,6 +110,8 @@ def test_signing_out_ends_every_session_of_that_user_alone(user: Run, ada: Calle
     assert user("sign-out", "ada@example.com").output == "2 sessions of ada@example.com ended.\n"
     assert ada.get("/user/me").status_code == 401
     assert bob.get("/user/me").status_code == 200
+    again = refusal(user("sign-out", "ada@example.com"))
+    assert again == "ada@example.com is signed in nowhere; nothing was changed."
 
 
 def test_a_user_is_deleted_with_all_that_belongs_to_it_after_a_question(

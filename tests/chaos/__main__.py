@@ -4,13 +4,14 @@ CHAOS_DATABASES     sqlite,postgresql    one run each; PostgreSQL has two worker
 CHAOS_MESSAGES      10000                in each run
 CHAOS_KILLS         200                  kill -9 of all or of the one that serves, and SIGTERM
 CHAOS_USERS         40                   each has two tabs, and sends one message after another
+CHAOS_ROLLS         0                    times that all workers are restarted by SIGTERM, one after the other
 CHAOS_CUTS          20                   times that all connections are cut
 CHAOS_REDIS_AWAY    3,30                 seconds of each outage of Redis
 CHAOS_POSTGRES_AWAY 2                    seconds of each outage of PostgreSQL
 CHAOS_FRONT         relay                or nginx, which cuts nothing
 CHAOS_SEED          1                    the same seed makes the same choices
 CHAOS_SECONDS       2400                 after which a run sends no more
-CHAOS_FOLDER        a temporary one      keeps the ledgers and the logs of the servers
+CHAOS_FOLDER        a temporary one      keeps the ledgers, what was stored, and the logs of the servers
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ def plan(database: str) -> Plan:
         messages=int(setting("MESSAGES", "10000")),
         kills=int(setting("KILLS", "200")),
         users=int(setting("USERS", "40")),
+        rolls=int(setting("ROLLS", "0")),
         cuts=int(setting("CUTS", "20")),
         redis_away=seconds("REDIS_AWAY", "3,30") if database == "postgresql" else (),
         postgresql_away=seconds("POSTGRES_AWAY", "2") if database == "postgresql" else (),

@@ -1,5 +1,6 @@
 // Users with tabs that run the client of docs/realtime.md, send, stop and reload, and write down what they see.
-// The plan is one line of JSON on standard input (see driver.py). Standard output tells how far they are.
+// The plan is one line of JSON on standard input (see driver.py); each line after it says how many messages may be
+// sent, so that they do not outrun the kills. Standard output tells how far they are.
 import { appendFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 
@@ -24,6 +25,9 @@ function random() { // mulberry32: the same seed gives the same choices.
 }
 const pause = (seconds) => new Promise((wake) => setTimeout(wake, seconds * 1000));
 const within = (seconds, promise) => Promise.race([promise, pause(seconds)]);
+
+let { allowed } = plan;
+(async () => { for await (const line of input) allowed = JSON.parse(line); })();
 
 const count = { sent: 0, acknowledged: 0, ended: 0, stops: 0, reloads: 0, posts: 0 };
 
@@ -105,6 +109,7 @@ class Tab {
 }
 
 async function ask(user, number) {
+  while (count.sent >= allowed) await pause(0.05);
   const tab = user.tabs[Math.floor(random() * user.tabs.length)];
   const cmid = `${user.name}-${number}`;
   const words = plan.words[0] + Math.floor(random() * (plan.words[1] - plan.words[0]));
@@ -124,7 +129,7 @@ async function ask(user, number) {
   note("acknowledged", { who: tab.who, cmid, chat_id: chat.id });
   count.acknowledged++;
   user.conversation = chat.conversation_id;
-  user.chats.add(chat.id);
+  tab.sherpa.of(chat.id); // One that waits for another in its conversation is told nowhere else until it begins.
   if (then > 1 - plan.stops && !rest) {
     await pause(random() * 0.3);
     count.stops++;
@@ -141,7 +146,6 @@ async function live(user) {
 
 const users = plan.users.map(({ name, tabs }) => ({
   name,
-  chats: new Set(),
   tabs: tabs.map((tokens, at) => new Tab(`${name}/${at}`, tokens)),
 }));
 const tell = (more) => process.stdout.write(JSON.stringify({ ...count, ...more }) + "\n");

@@ -16,7 +16,7 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from tests.services import PostgresServer, RedisServer
 from tests.standins import bedrock
 
 HERE = Path(__file__).parent
+AHEAD = 100  # Messages by which the clients may be ahead of what is to be done: a kill takes seconds.
 WAYS = ("kill", "kill", "child", "term")
 MARK = re.compile(r"m=(u\d+-\d+);")
 
@@ -38,6 +39,7 @@ class Plan:
     """What to do: `messages` of `users` with two tabs each, with `kills` of workers spread over them.
 
     All connections are cut `cuts` times. `redis_away` and `postgresql_away` are outages, in seconds each.
+    `rolls` is how often all workers are told to leave and started anew, one after the other, as an upgrade does.
     `front` is what stands before the workers: relay or nginx. After `seconds` no more is sent.
     """
 
@@ -50,6 +52,7 @@ class Plan:
     cuts: int = 1
     redis_away: tuple[float, ...] = ()
     postgresql_away: tuple[float, ...] = ()
+    rolls: int = 0
     front: str = "relay"
 
     @property
@@ -108,6 +111,8 @@ class Run:
             chats = services.stored(url)
         ledger = Ledger.read(self.seen, self.done)
         violations = ledger.check(chats, calls)
+        (self.folder / "stored.json").write_text(json.dumps([asdict(chat) for chat in chats]))
+        (self.folder / "violations.txt").write_text("".join(f"{violation}\n" for violation in violations))
         statuses = Counter(chat.status for chat in chats)
         seconds = time.monotonic() - started
         return Report(self.plan, violations, count, self.kills, statuses, seconds, self.terminations)
@@ -152,18 +157,24 @@ class Run:
             ["node", str(HERE / "clients.mjs")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         stack.callback(end, node)
-        assert node.stdin
-        node.stdin.write(json.dumps(self._orders()) + "\n")
-        node.stdin.flush()
         deeds = sorted(self._deeds())
+        say(node, self._orders() | {"allowed": self._allowed(deeds)})
         last: dict[str, Any] = {}
         for last in told(node, self.plan.seconds + 300):
             while deeds and last["acknowledged"] >= deeds[0][0] and "at" not in last:
+                _, deed = deeds.pop(0)
+                if deed.startswith(("redis", "postgresql")):  # While one is away, messages go on.
+                    say(node, self.plan.messages)
                 time.sleep(self.dice.random() * 0.3)
-                self._do(deeds.pop(0)[1])
+                self._do(deed)
+                say(node, self._allowed(deeds))
             if last.get("at") == "done":
                 break
         return last
+
+    def _allowed(self, deeds: list[tuple[int, str]]) -> int:
+        """Return how many messages may have been sent before the next of these deeds is done."""
+        return deeds[0][0] + AHEAD if deeds else self.plan.messages
 
     def _orders(self) -> dict[str, Any]:
         users = [
@@ -193,6 +204,8 @@ class Run:
         """Yield after how many acknowledged messages what is to be done."""
         for number in range(self.plan.kills):
             yield int((number + 0.5) * self.plan.messages / self.plan.kills), f"kill {number}"
+        for number in range(self.plan.rolls):
+            yield int((number + 0.2) * self.plan.messages / self.plan.rolls), f"roll {number}"
         for number in range(self.plan.cuts if self.plan.front == "relay" else 0):
             yield int((number + 0.7) * self.plan.messages / self.plan.cuts), f"cut {number}"
         for number, seconds in enumerate(self.plan.redis_away):
@@ -203,7 +216,10 @@ class Run:
     def _do(self, deed: str) -> None:
         what, _, detail = deed.partition(" ")
         if what == "kill":
-            self._kill()
+            self._kill(self.dice.randrange(len(self.workers)), self.dice.choice(WAYS))
+        elif what == "roll":
+            for number in range(len(self.workers)):
+                self._kill(number, "term")
         elif what == "cut":
             self.front.cut()
         elif what == "redis" and self.redis:
@@ -211,9 +227,9 @@ class Run:
         elif what == "postgresql" and self.database:
             self._without("postgresql", self.database.stop, self.database.start, float(detail))
 
-    def _kill(self) -> None:
-        number = self.dice.randrange(len(self.workers))
-        worker, way = self.workers[number], self.dice.choice(WAYS)
+    def _kill(self, number: int, way: str) -> None:
+        """End a worker in a way, and have it serve again."""
+        worker = self.workers[number]
         self.kills[way] += 1
         at = time.time()
         if way == "term":
@@ -241,6 +257,14 @@ def calls_of_the_model(standin: bedrock.StandIn) -> Counter[str]:
     with urllib.request.urlopen(f"{standin.url}/_requests", timeout=300) as answer:  # After a long run there are many.
         asked = [json.dumps(request["body"]["messages"][-1]) for request in json.load(answer)]
     return Counter(mark[1] for text in asked if (mark := MARK.search(text)))
+
+
+def say(node: subprocess.Popen[str], words: object) -> None:
+    """Tell the clients something, who may have ended."""
+    assert node.stdin
+    with contextlib.suppress(BrokenPipeError):
+        node.stdin.write(json.dumps(words) + "\n")
+        node.stdin.flush()
 
 
 def told(node: subprocess.Popen[str], seconds: float) -> Iterator[dict[str, Any]]:

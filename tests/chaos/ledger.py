@@ -25,6 +25,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ class Stored:
         return self.response[self.ends[after - 1] if after else 0 : self.ends[seq - 1]]
 
 
-@dataclass(slots=True)
+@dataclass
 class Ledger:
     """All records, in the order of their times."""
 
@@ -160,6 +161,7 @@ class Ledger:
         seqs: dict[tuple[str, int, int], list[tuple[int, float]]] = defaultdict(list)
         resumed: dict[tuple[str, int, int], int] = {}
         ended: set[tuple[str, int, int]] = set()
+        knows: dict[tuple[str, int], int] = {}  # On which connection a page was told an end; it asks for no more then.
         waits: Counter[tuple[str, int]] = Counter()
         overtaken: set[tuple[str, int, int]] = set()
         for record in self.of("delta", "asked", "missed", "last"):
@@ -167,6 +169,8 @@ class Ledger:
             key = (who, record["connection"], id)
             match record["kind"]:
                 case "delta":
+                    if knows.get((who, id), key[1]) != key[1]:
+                        continue
                     if key not in seqs and waits[who, id] > 0:
                         overtaken.add(key)
                     seqs[key].append((record["seq"], record["at"]))
@@ -179,6 +183,7 @@ class Ledger:
                     resumed[key] = max(resumed.get(key, 0), record["seq"])
                 case "last":
                     ended.add(key)
+                    knows.setdefault((who, id), key[1])
         for key, arrived in seqs.items():
             # Deltas may overtake the answer to a resume, and the connection may break before that comes.
             unknown = key in overtaken and key not in resumed
@@ -196,8 +201,12 @@ class Ledger:
             elif following <= one:
                 yield f"twice: {who} was shown delta {following} of chat {id} after {one}, on connection {connection}"
 
+    @cached_property
+    def _away(self) -> list[tuple[float, float]]:
+        return [(record["at"], record["until"]) for record in self.of("away")]
+
     def _excused(self, at: float) -> bool:
-        return any(away["at"] - 1 <= at <= away["until"] + AROUND for away in self.of("away"))
+        return any(gone - 1 <= at <= back + AROUND for gone, back in self._away)
 
     def _interrupted(self, chats: dict[int, Stored]) -> Iterator[str]:
         """What was shown a second before its worker died is kept, and the end is told in time."""
@@ -222,10 +231,13 @@ class Ledger:
             if last and took > TOLD_WITHIN and not self._excused(death):
                 yield f"slow: chat {chat.id} was interrupted {took:.0f} s after the kill"
 
+    @cached_property
+    def _alone(self) -> list[tuple[float, float]]:
+        return [(record["at"], record["until"]) for record in self.of("killed") if record.get("alone")]
+
     def _without_anybody(self, since: float, until: float) -> float:
         """Return for how long nobody was there to tell anything, where there is one worker that died again."""
-        alone = [(record["at"], record["until"]) for record in self.of("killed") if record.get("alone")]
-        return sum(max(0.0, min(back, until) - max(gone, since)) for gone, back in alone)
+        return sum(max(0.0, min(back, until) - max(gone, since)) for gone, back in self._alone)
 
 
 def by_kind(violations: Iterable[str]) -> Counter[str]:

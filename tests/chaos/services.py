@@ -134,14 +134,20 @@ def own_database(kind: str, folder: Path) -> Iterator[str]:
 
 def stored(url: str) -> list[Stored]:
     """Read the chats behind the application's back."""
+    sqlite = "(julianday(completed_at) - 2440587.5) * 86400"
+    seconds = sqlite if url.startswith("sqlite") else "extract(epoch FROM completed_at)"
+    return [chat(row) for row in rows(url, CHATS.format(seconds))]
+
+
+def rows(url: str, query: str) -> list[tuple[Any, ...]]:
+    """Ask a database behind the application's back."""
     if url.startswith("sqlite"):
-        seconds = "(julianday(completed_at) - 2440587.5) * 86400"
-        with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
-            return [chat(row) for row in connection.execute(CHATS.format(seconds))]
+        with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"), timeout=30)) as connection:
+            return list(connection.execute(query))
     with contextlib.closing(psycopg2.connect(url)) as connection:
         cursor = connection.cursor()
-        cursor.execute(CHATS.format("extract(epoch FROM completed_at)"))
-        return [chat(row) for row in cursor]
+        cursor.execute(query)
+        return list(cursor)
 
 
 def chat(row: tuple[Any, ...]) -> Stored:

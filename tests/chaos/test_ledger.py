@@ -156,6 +156,13 @@ def test_deltas_may_come_before_the_answer_to_a_resume() -> None:
     assert Ledger([*overtaken, answered]).check([CHAT]) != []
 
 
+def test_who_knows_the_end_need_not_resume_for_what_comes_late_on_the_next_connection() -> None:
+    late = note("delta", 9, connection=3, seq=4, content="four")
+
+    assert Ledger([*story(), late]).check([CHAT]) == []
+    assert Ledger([*story()[:-1], late]).check([CHAT]) != []
+
+
 def test_a_gap_while_redis_was_away_is_mended_by_a_resume() -> None:
     gap = [
         note("away", 3.5, what="redis", until=5),

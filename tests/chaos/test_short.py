@@ -50,3 +50,14 @@ def test_nothing_is_lost_behind_nginx(tmp_path: Path) -> None:
 
     assert report.violations == [], report
     assert report.count["acknowledged"] == 30
+
+
+def test_a_rolling_restart_behind_nginx_interrupts_nothing(tmp_path: Path) -> None:
+    if not services.has("nginx"):
+        skip_or_fail("no nginx")
+
+    report = run(Plan("postgresql", messages=60, users=12, kills=0, rolls=1, front="nginx"), tmp_path)
+
+    assert report.violations == [], report
+    assert (report.count["acknowledged"], report.kills) == (60, {"term": 2})
+    assert set(report.statuses) <= {"complete", "stopped"}

@@ -100,6 +100,16 @@ def test_a_fault_of_the_model_is_told_with_the_chat_and_the_text_so_far(
     assert ada.get(f"/chat/{data['chat']['id']}").json["data"] == data["chat"]
 
 
+def test_a_reply_that_failed_is_listed_with_its_error(ada: Caller, model: Scripted) -> None:
+    model.pieces = ["some", ModelThrottled(retry_after=7)]
+    ask(ada)
+
+    (listed,) = ada.get("/chat").json["data"]["chats"]
+
+    assert listed == ada.get(f"/chat/{listed['id']}").json["data"]
+    assert set(listed["error"]) == {"code", "message"}
+
+
 def test_a_fault_says_when_another_try_is_due(ada: Caller, model: Scripted) -> None:
     model.pieces = [ModelThrottled(retry_after=3600)]
 
@@ -369,6 +379,23 @@ def test_history_is_searched_and_narrowed(ada: Caller, bob: Caller, model: Scrip
 @pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "before=0", "before=x", "conversation_id=0"])
 def test_a_query_of_history_out_of_range_is_an_error(ada: Caller, query: str) -> None:
     assert ada.get(f"/chat?{query}").json["data"]["code"] == "validation_error"
+
+
+@pytest.mark.parametrize(
+    ("message", "title"),
+    [
+        ("word " * 30, "word " * 16),
+        ("\n  hello", "\n  hello"),
+        ("é" * 80 + "x", "é" * 80),
+        (" " * 90 + "hello", "hello"),
+    ],
+)
+def test_a_title_is_the_first_80_characters_to_the_letter(
+    ada: Caller, model: Scripted, message: str, title: str
+) -> None:
+    id = ask(ada, message).json["data"]["conversation_id"]
+
+    assert ada.get(f"/chat/conversations/{id}").json["data"]["title"] == title
 
 
 def test_a_conversation_has_the_first_words_as_its_title_until_it_is_given_one(ada: Caller, model: Scripted) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy.exc import OperationalError
 
-from codesherpa.chat import audience, choice, leases, process, service, stream, sweep, work
+from codesherpa.chat import audience, choice, generation, history, leases, process, service, stream, sweep, work
 from codesherpa.chat.models import Chat, Conversation
 from codesherpa.chat.stream import Stream, Streams, Unsaved
 from codesherpa.database import now
@@ -17,6 +19,7 @@ from codesherpa.extensions import db
 from codesherpa.user.models import User
 from tests.conftest import Caller
 from tests.scripted import Scripted
+from tests.statements import recorded
 
 
 def left_by_a_dead_worker(app: Flask, caller: Caller, status: str) -> int:
@@ -64,6 +67,65 @@ def test_what_a_dead_worker_had_not_begun_is_taken_up_again(app: Flask, ada: Cal
     assert len(model.briefs) == 1
 
 
+class Turns:
+    """Stands for the event that ends a sweeper: so many turns, and not a moment between them."""
+
+    def __init__(self, turns: int) -> None:
+        self.left = turns
+
+    def wait(self, pause: float) -> bool:
+        self.left -= 1
+        return self.left < 0
+
+
+@pytest.mark.parametrize(("away", "status"), [(False, "interrupted"), (True, "streaming")])
+def test_a_lease_that_nobody_could_renew_is_left_to_its_owner(
+    app: Flask, ada: Caller, model: Scripted, monkeypatch: pytest.MonkeyPatch, away: bool, status: str
+) -> None:
+    id = left_by_a_dead_worker(app, ada, "streaming")
+    faults = [OperationalError("SELECT", (), Exception("gone"))] if away else []
+
+    def renew(*_: Any) -> None:
+        if faults:
+            raise faults.pop()
+
+    monkeypatch.setattr(leases, "renew", renew)
+    here = app.extensions["process"]
+    monkeypatch.setattr(here, "closed", Turns(2))
+
+    sweep.until_closed(here)
+
+    with app.app_context():
+        found = db.session.scalars(db.select(Chat.status).where(Chat.id == id)).one()
+    monkeypatch.undo()
+    with app.app_context():
+        sweep.look()
+    assert (found, faults) == (status, [])
+
+
+def test_what_a_dead_worker_left_is_ended_together(app: Flask, ada: Caller, model: Scripted) -> None:
+    """Of dozens that wait for it, each statement of its own would wait for its turn on a busy worker."""
+    ids = [left_by_a_dead_worker(app, ada, "streaming") for _ in range(40)]
+
+    with recorded(app) as sent, app.app_context():
+        ended = leases.interrupt({id: [] for id in ids})
+
+    assert [(chat.id, chat.status) for chat in ended] == [(id, "interrupted") for id in ids]
+    changing = [statement for statement, _ in sent if statement.startswith("UPDATE")]
+    assert len(sent) - len(changing) <= 6
+    assert len(changing) <= len(ids)
+
+
+def test_only_who_has_a_lease_renews_it(app: Flask, ada: Caller, model: Scripted) -> None:
+    id = left_by_a_dead_worker(app, ada, "streaming")
+
+    with app.app_context():
+        leases.renew("a worker that was taken for dead", [id])
+
+        assert leases.left_behind() == [(id, ada.id)]
+        sweep.look()
+
+
 def test_a_lease_that_is_renewed_is_nobody_elses(app: Flask, ada: Caller, model: Scripted) -> None:
     gate = threading.Event()
     model.pieces = ["some ", gate, "more"]
@@ -78,7 +140,7 @@ def test_a_lease_that_is_renewed_is_nobody_elses(app: Flask, ada: Caller, model:
         sweep.look()
 
         assert leases.left_behind() == []
-        assert leases.interrupt(id) is None
+        assert leases.interrupt({id: []}) == []
     gate.set()
     asked.join(10)
     assert ada.get(f"/chat/{id}").json["data"]["response"] == "some more"
@@ -145,6 +207,57 @@ def test_text_waits_while_the_database_is_away() -> None:
     assert kept == [Unsaved(7, "first second", "6,12,")]
 
 
+class Clock:
+    """Stands in for the module `time`; who sleeps wakes so many seconds too late."""
+
+    def __init__(self, late: float) -> None:
+        self.late, self.now = late, 0.0
+        self.slept: list[float] = []
+        self.at_each_sleep: Callable[[], object] = lambda: None
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds + self.late
+        self.at_each_sleep()
+
+
+@pytest.mark.parametrize(
+    ("late", "crowded", "pause"),
+    [(0.0, False, stream.TICK), (0.1, False, 0.1), (5.0, False, stream.LONGEST), (0.0, True, stream.LONGEST)],
+)
+def test_where_beats_come_late_or_others_wait_deltas_are_shown_and_read_less_often(
+    monkeypatch: pytest.MonkeyPatch, late: float, crowded: bool, pause: float
+) -> None:
+    clock = Clock(late)
+    monkeypatch.setattr(stream, "time", clock)
+    streams = Streams(lambda unsaved: None, lambda *told: None, lambda: crowded)
+    streams._live[7] = Stream(7, 1, lambda *told: None)
+    clock.at_each_sleep = lambda: streams._live.clear() if len(clock.slept) == 3 else None
+
+    streams._beat()
+    beats, clock.slept = clock.slept, []
+    streams.rest()
+
+    assert beats == [pytest.approx(each) for each in (stream.TICK, pause, pause)]
+    assert clock.slept == ([] if pause == stream.TICK else [pytest.approx(pause)])
+
+
+def test_what_begins_a_conversation_looks_for_nothing_before_it(app: Flask, ada: Caller, model: Scripted) -> None:
+    asked: list[int] = []
+    before = history.before
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(history, "before", lambda chat, window: asked.append(chat.id) or before(chat, window))
+        first = ada.post("/chat", json={"message": "hello"}).json["data"]
+        second = ada.post("/chat", json={"message": "again", "conversation_id": first["conversation_id"]}).json["data"]
+
+    assert asked == [second["id"]]
+    assert [turn.text for turn in model.briefs[1].turns][:2] == ["hello", "Hello there."]
+
+
 def test_only_the_last_event_of_a_reply_is_its_end(
     app: Flask, ada: Caller, model: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,6 +297,32 @@ def test_a_reply_that_another_worker_has_taken_up_is_not_asked_for_again(
         db.session.commit()
 
 
+def test_a_reply_whose_end_is_not_stored_is_ended_by_who_looks_for_what_was_left(
+    app: Flask, ada: Caller, model: Scripted, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def crash(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(sweep, "start", lambda: None)
+    process = app.extensions["process"]
+    with monkeypatch.context() as broken:
+        broken.setattr(generation, "finish", crash)
+        with app.app_context():
+            chat, _ = service.submit(db.session.get_one(User, ada.id), "hello")
+        for _ in range(500):
+            if not process.live:
+                break
+            threading.Event().wait(0.01)
+
+    with app.app_context():
+        db.session.execute(db.update(Chat).values(lease_expires_at=now() - timedelta(seconds=1)))
+        db.session.commit()
+        sweep.look()
+
+    assert ada.get(f"/chat/{chat.id}").json["data"]["status"] == "interrupted"
+    assert "a reply is left to whoever looks" in caplog.text
+
+
 def test_what_waits_begins_with_what_comes_now(make_app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sweep, "start", lambda: None)  # It would find what was left, a little later.
     app = make_app(MAX_GENERATIONS_PER_USER="2")
@@ -201,6 +340,20 @@ def test_what_waits_begins_with_what_comes_now(make_app: Any, monkeypatch: pytes
     gate.set()
 
     assert begun == [True, True]
+
+
+def test_a_process_that_leaves_asks_others_to_take_up_what_comes(
+    app: Flask, ada: Caller, model: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[Any, ...]] = []
+    here = app.extensions["process"]
+    monkeypatch.setattr(here.bus, "tell", lambda *hint: told.append(hint))
+    here.leaving = True
+
+    with app.app_context():
+        service.submit(db.session.get_one(User, ada.id), "hello")
+
+    assert set(told) == {("take", ada.id)}  # The sweep may have asked too.
 
 
 def test_a_process_that_leaves_keeps_a_message_for_another(app: Flask, ada: Caller, model: Scripted) -> None:

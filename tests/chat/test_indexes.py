@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import event, insert, text
+from sqlalchemy import insert, text
 
 from codesherpa.chat import following, leases
 from codesherpa.chat.models import Chat, Conversation
 from codesherpa.extensions import db
 from codesherpa.user.models import User
 from tests.conftest import Caller
+from tests.statements import recorded
+
+
+def count_rows() -> None:
+    """Have the database count its rows; SQLite tells that only to connections that are made afterwards."""
+    db.session.execute(text("ANALYZE"))
+    db.session.commit()
+    db.engine.dispose()
 
 
 @pytest.fixture
@@ -28,23 +37,32 @@ def many(app: Flask, ada: Caller) -> int:
         for by in (agent_id, None):
             db.session.execute(insert(Chat), [chat | {"agent_id": by}] * (500 if by else 2000))
         db.session.commit()
-        db.session.execute(text("ANALYZE"))
-        db.session.commit()
+        count_rows()
     return agent_id
+
+
+@pytest.fixture
+def crowd(app: Flask, ada: Caller) -> int:
+    """The id of one of many conversations, Ada's, among those of others."""
+    others = [Caller(app.test_client(), f"user{number}@example.com").id for number in range(9)]
+    with app.app_context():
+        for user_id in [*others, ada.id] * 5:
+            conversation = Conversation(user_id=user_id, title="Long")
+            db.session.add(conversation)
+            db.session.flush()
+            chat = {"user_id": user_id, "conversation_id": conversation.id, "message": "Hello", "status": "complete"}
+            db.session.execute(insert(Chat), [chat] * 50)
+        db.session.commit()
+        count_rows()
+        return conversation.id
 
 
 def plan_of(app: Flask, work: Callable[[], Any]) -> str:
     """Do something, and return how the database found the chats for it."""
-    sent: list[tuple[str, Any]] = []
     with app.app_context():
         engine = db.engine
-
-        def note(*told: Any) -> None:
-            sent.append((told[2], told[3]))
-
-        event.listen(engine, "before_cursor_execute", note)
-        work()
-        event.remove(engine, "before_cursor_execute", note)
+        with recorded(app) as sent:
+            work()
         explain = "EXPLAIN QUERY PLAN" if engine.dialect.name == "sqlite" else "EXPLAIN"
         with engine.connect() as connection:
             plans = [
@@ -77,3 +95,19 @@ def test_the_chats_of_an_agent_are_read_in_the_order_of_an_index(app: Flask, ada
     assert "ix_chats_agent_id_id" in plan
     assert "TEMP B-TREE" not in plan
     assert "Sort" not in plan
+
+
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        ("", "ix_chats_user_id_id|pk_chats"),
+        ("&before=1000", "ix_chats_user_id_id|pk_chats|INTEGER PRIMARY KEY"),
+        ("&conversation_id={conversation}", "ix_chats_conversation_id_id"),
+    ],
+)
+def test_history_is_read_by_an_index(app: Flask, ada: Caller, crowd: int, query: str, index: str) -> None:
+    plan = plan_of(app, lambda: ada.get(f"/chat?limit=5{query.format(conversation=crowd)}"))
+
+    assert re.search(index, plan)
+    assert "SCAN" not in plan
+    assert "Seq Scan" not in plan

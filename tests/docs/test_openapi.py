@@ -103,6 +103,28 @@ def test_security_is_that_of_the_guard(document: dict[str, Any]) -> None:
     assert all(security == [{"accessToken": []}] for security in of.values())
 
 
+def test_every_body_has_an_example_that_is_accepted(document: dict[str, Any], client: FlaskClient) -> None:
+    """As a reader of the page sends them, from the first to the last."""
+    shapes = document["components"]["schemas"]
+    bodies = {
+        operation["operationId"]: (name, shapes[body["$ref"].rpartition("/")[2]]["example"])
+        for name, operation in operations(document)
+        if "requestBody" in operation and (body := operation["requestBody"]["content"]["application/json"]["schema"])
+    }
+    first = ["register", "login", "postAgents", "postProjects", "postChats"]
+    last = ["changePassword"]
+    token = ""
+
+    assert bodies.pop("deleteMe")[1]["password"] == bodies["login"][1]["password"]
+    for called in [*first, *(bodies.keys() - {*first, *last}), *last]:
+        name, body = bodies[called]
+        method, path = name.replace("{id}", "1").split()
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = client.open(f"/api/v1{path}", method=method, json=body, headers=headers)
+        assert answer.status_code in (200, 201), (called, answer.json)
+        token = answer.json["data"].get("access_token", token) if answer.json["data"] else token
+
+
 def test_an_error_may_carry_the_chat(document: dict[str, Any]) -> None:
     chat = document["components"]["schemas"]["ErrorData"]["properties"]["chat"]
 

@@ -336,6 +336,35 @@ def test_a_busy_process_wakes_an_idle_one_over_redis(
     assert heard.is_set()
 
 
+def test_two_busy_processes_do_not_wake_one_another_without_end(
+    app: Flask,
+    context: Flask,
+    handler: Callable[[Callable[[Task], None]], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each is rung for by the other, and has no hands free for what it is rung for."""
+    monkeypatch.setattr(runner, "LOOK", PATIENCE)
+    process: Runner = app.extensions["runner"]
+    rung, looked, go_on = threading.Semaphore(0), threading.Semaphore(0), threading.Event()
+    monkeypatch.setattr(process.wake, "ring_others", rung.release)
+    is_due = jobs.is_due
+    monkeypatch.setattr(jobs, "is_due", lambda: (is_due(), looked.release())[0])
+    handler(lambda task: go_on.wait(PATIENCE))
+    put(*map(str, range(runner.AT_ONCE + 1)))
+
+    runner.wake()
+    assert rung.acquire(timeout=PATIENCE)
+    for _ in range(3):
+        while looked.acquire(blocking=False):
+            pass
+        process.wake.ring()
+        assert looked.acquire(timeout=PATIENCE)
+    go_on.set()
+    run_until_idle(app)
+
+    assert not rung.acquire(blocking=False)
+
+
 def test_without_redis_the_others_are_not_woken_and_nothing_breaks(make_app: Callable[..., Flask]) -> None:
     make_app(REDIS_URL="redis://127.0.0.1:1/0").extensions["runner"].wake.ring_others()
 

@@ -28,7 +28,7 @@ def free_port() -> int:
 def nginx(folder: Path, ports: tuple[int, int], extra: str = "", patience: str = "1s") -> Iterator[int]:
     """Run deploy/nginx.conf in front of two ports; give its own.
 
-    `extra` stands in the server's included folder; `patience` is how long nginx waits for more of a body.
+    `extra` stands in the server's included folder; `patience` is how long nginx waits for a slow client.
     """
     port = free_port()
     included = folder / "server.d"
@@ -42,7 +42,9 @@ def nginx(folder: Path, ports: tuple[int, int], extra: str = "", patience: str =
         "/etc/nginx/server.d": str(included),
         "/dev/stdout": str(folder / "access.log"),
         "/tmp/": f"{folder}/",
+        "client_header_timeout 10s": f"client_header_timeout {patience}",
         "client_body_timeout 10s": f"client_body_timeout {patience}",
+        "send_timeout 20s": f"send_timeout {patience}",
     }
     assert all(place in text for place in places)
     text = re.sub("|".join(map(re.escape, places)), lambda found: places[found[0]], text)

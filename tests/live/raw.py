@@ -30,6 +30,7 @@ class Raw:
             "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n".encode()
         )
         self.file = self.socket.makefile("rb")
+        self.closed_with: int | None = None
         self.head = b""
         while not self.head.endswith(b"\r\n\r\n"):
             self.head += self.file.readline()
@@ -59,7 +60,10 @@ class Raw:
         while True:
             try:
                 head = self.file.read(2)
-                if len(head) < 2 or head[0] & 15 == CLOSE:
+                if len(head) < 2:
+                    return
+                if head[0] & 15 == CLOSE:
+                    self.closed_with = int.from_bytes(self.file.read(2), "big")
                     return
                 size = head[1] & 127
                 if size >= 126:
@@ -69,9 +73,15 @@ class Raw:
                 return
 
     def until(self, beginning: str) -> str:
+        return self.all_until(beginning)[-1]
+
+    def all_until(self, beginning: str) -> list[str]:
+        """Return what comes up to the first message that begins so, and that one."""
+        seen = []
         for message in self.messages():
+            seen.append(message)
             if message.startswith(beginning):
-                return message
+                return seen
         raise AssertionError(f"closed before {beginning}")
 
     def answer(self, id: int) -> Any:

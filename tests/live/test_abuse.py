@@ -5,6 +5,10 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
+import shutil
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -70,6 +74,93 @@ def test_whoever_joins_nothing_is_closed_after_ten_seconds(server: Server, raw: 
     polling.close()
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"NONSENSE\r\n\r\n",
+        b"GET /api/v1/agents?q=%s HTTP/1.1\r\nHost: x\r\n\r\n" % (b"x" * 9000),
+        b"GET /api/v1/agents HTTP/1.1\r\nHost: x\r\nNo Header\r\n\r\n",
+        b"GET /api/v1/agents HTTP/1.1\r\nHost: x\r\nCookie: %s\r\n\r\n" % (b"x" * 9000),
+        b"POST /api/v1/agents HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n",
+    ],
+)
+def test_a_request_that_cannot_be_read_is_refused_in_the_envelope(server: Server, sent: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
+        connection.sendall(sent)
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        told = json.load(answer)
+
+    assert (answer.status, set(told), told["success"]) == (400, {"success", "data", "message"}, False)
+    assert told["data"] == {"code": "bad_request", "request_id": answer.headers["X-Request-ID"]}
+    assert "x" * 10 not in told["message"]
+
+
+ORIGIN = "Origin: http://localhost:5173\r\n"
+
+
+@pytest.mark.parametrize(
+    "asks",
+    [
+        ORIGIN,
+        f"{ORIGIN}Sec-WebSocket-Key1: 1 1\r\nSec-WebSocket-Key2: 1 1\r\n",
+        "",
+        "Sec-WebSocket-Version: 13\r\n",
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: x\r\n",
+        "Sec-WebSocket-Version: 8\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n",
+    ],
+    ids=["draft 75", "draft 76", "no version", "no key", "a key that is none", "an old version"],
+)
+def test_no_websocket_but_the_standards_is_opened(server: Server, asks: str) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as one:
+        one.sendall(
+            "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
+            f"Upgrade: websocket\r\n{asks}\r\n12345678".encode()
+        )
+
+        assert one.recv(4096).startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize("header", ["PATH_INFO: /metrics", "SCRIPT_NAME: /health", "X-Forwarded-Proto: https"])
+def test_a_neighbour_is_believed_no_more_than_anybody_else(server: Server, header: str) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    name, _, value = header.partition(": ")
+    connection.request(
+        "GET", "/socket.io/?EIO=4&transport=polling", headers={name: value, "Origin": "https://x", "Host": "x"}
+    )
+    polled = connection.getresponse()
+    polled.read()
+    connection.request("GET", "/health", headers={name: value})
+    answer = json.loads(connection.getresponse().read())
+    connection.close()
+
+    assert polled.status == 400  # Not the server's own page, as it would be over HTTPS.
+    assert answer["data"] == {"status": "ok"}
+
+
+def test_others_are_answered_while_a_password_is_checked(tmp_path: Path, empty_sqlite: Path) -> None:
+    shutil.copy(empty_sqlite, tmp_path / "live.db")
+    url = f"sqlite:///{tmp_path / 'live.db'}"
+    server = Server(tmp_path, ASYNC_MODE="eventlet", DATABASE_URL=url, BCRYPT_ROUNDS="15")  # Seconds for one.
+    signed_in = threading.Event()
+
+    def sign_in() -> None:
+        server.call("POST", "/api/v1/auth/login", {"email": "nobody@example.com", "password": "x"})
+        signed_in.set()
+
+    try:
+        signing_in = threading.Thread(target=sign_in)
+        signing_in.start()
+        time.sleep(0.3)  # It is being checked, or about to be.
+        answers = [server.call("GET", "/health")[0] for _ in range(5)]
+        was_first = not signed_in.is_set()
+        signing_in.join()
+    finally:
+        server.stop()
+
+    assert (answers, was_first) == ([200] * 5, True)
+
+
 def flood_whole(one: Raw) -> None:
     one.frame(b"4" + bytes(MIB - 1), length=FLOOD)
     for _ in range(FLOOD // MIB - 1):
@@ -93,6 +184,8 @@ def flood_in_crumbs(one: Raw) -> None:
 def test_a_stranger_cannot_fill_the_memory(
     server: Server, raw: Callable[..., Raw], flood: Callable[[Raw], None]
 ) -> None:
+    if "COVERAGE_PROCESS_CONFIG" in os.environ:
+        pytest.skip("what coverage notes of a server takes memory too")
     warm = raw()
     with contextlib.suppress(OSError):
         flood_in_crumbs(warm)
@@ -167,6 +260,29 @@ def test_many_events_of_one_socket_are_handled_one_by_one_and_in_order(
 
     answers = [one.until("43/ws,") for _ in range(count)]
     assert [int(answer.removeprefix("43/ws,").partition("[")[0]) for answer in answers] == list(range(count))
+
+
+def test_a_client_that_asks_twice_to_be_let_in_is_in_once(server: Server, raw: Callable[..., Raw]) -> None:
+    token = server.sign_in("twice@example.com")["access_token"]
+    one = raw().join(token).join(token)
+    one.emit(1, "message", {"message": "hello"})
+    seen = one.all_until('42/ws,["response"')
+
+    assert [message[:6] for message in seen if message.startswith(("40/ws,", "44/ws,"))] == ["40/ws,"]
+    assert sum(message.startswith('42/ws,["ready"') for message in seen) == 1
+
+
+def test_a_client_that_joins_another_namespace_too_is_welcomed_in_this_one_once(
+    server: Server, raw: Callable[..., Raw]
+) -> None:
+    one = raw().join(server.sign_in("elsewhere@example.com")["access_token"])
+    one.until('42/ws,["ready"')
+    one.send("40")
+    one.emit(1, "message", {"message": "hello"})
+    seen = one.all_until('42/ws,["response"')
+
+    assert any(message.startswith("40{") for message in seen)
+    assert not any(message.startswith('42/ws,["ready"') for message in seen)
 
 
 def test_binary_payloads_are_refused_and_the_socket_lives_on(server: Server, raw: Callable[..., Raw]) -> None:

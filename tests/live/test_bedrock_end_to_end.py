@@ -186,3 +186,30 @@ def test_every_fault_in_every_place_ends_in_one_last_event(
         assert tab.payloads("response") == []
     standin.wait(lambda requests: all(request["outcome"] for request in requests))
     assert writing(bedrock_server) == 0
+
+
+@pytest.mark.xdist_group("bedrock")
+def test_a_server_without_credentials_starts_says_so_and_answers_with_an_error(
+    mode: str, tmp_path: Path, empty_sqlite: Path
+) -> None:
+    shutil.copy(empty_sqlite, tmp_path / "live.db")
+    nowhere = {
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": "/nowhere",
+        "AWS_SHARED_CREDENTIALS_FILE": "/nowhere",
+    }
+    settings = {"ASYNC_MODE": mode, "DATABASE_URL": f"sqlite:///{tmp_path / 'live.db'}", "MODEL_PROVIDER": "bedrock"}
+    server = Server(tmp_path, **settings, **nowhere)
+    try:
+        give_up = time.monotonic() + PATIENCE
+        while "there are no AWS credentials" not in server.log.read_text() and time.monotonic() < give_up:
+            time.sleep(0.05)
+        warned = server.log.read_text()
+        token = server.sign_in("nobody@example.com")["access_token"]
+        status, told = server.call("POST", "/api/v1/chat", {"message": "hello"}, token)
+    finally:
+        server.stop()
+
+    assert warned.count("there are no AWS credentials") == 1
+    assert (status, told["data"]["code"], told["data"]["chat"]["status"]) == (502, "model_error", "failed")
+    assert server.log.read_text().count("there are no AWS credentials") == 1

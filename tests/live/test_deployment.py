@@ -8,17 +8,20 @@ import shutil
 import socket
 import ssl
 import subprocess
+import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from codesherpa.edge import ONLY_HTTPS
 from config import ROOT
-from tests.conftest import skip_or_fail
+from tests.conftest import new_postgres, skip_or_fail
 from tests.live import front
 from tests.live.conftest import Browser, Server
+from tests.security.test_headers import UNLESS_SAID_OTHERWISE, WANTED
 
 pytestmark = pytest.mark.xdist_group("deployment")
 
@@ -31,12 +34,12 @@ class Front(Server):
 
 
 @pytest.fixture(scope="module")
-def workers(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[tuple[Server, Server]]:
+def workers(tmp_path_factory: pytest.TempPathFactory, migrated_postgres: str) -> Iterator[tuple[Server, Server]]:
     for needed, found in (("nginx", front.NGINX), ("redis-server", front.REDIS)):
         if not found:
             skip_or_fail(f"no {needed} here")
     folder = tmp_path_factory.mktemp("workers")
-    with front.redis(folder) as redis:
+    with front.redis(folder) as redis, new_postgres(migrated_postgres) as postgres:
         both = [
             Server(folder, DATABASE_URL=postgres, REDIS_URL=redis, TRUSTED_PROXIES="1", LOG_FORMAT="json")
             for _ in range(2)
@@ -151,6 +154,102 @@ def test_a_body_that_stops_coming_never_reaches_a_worker(entrance: Front, worker
     assert [asked(worker, "/api/v1/auth/login") for worker in workers] == before
 
 
+def connect(port: int, source: str = "127.0.0.1") -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), timeout=30, source_address=(source, 0))
+
+
+def the_rest(connection: socket.socket) -> bytes:
+    """Return all that comes until nginx hangs up."""
+    came = b""
+    with suppress(ConnectionResetError):
+        while more := connection.recv(65_536):
+            came += more
+    return came
+
+
+def test_a_header_that_crawls_is_not_waited_for(entrance: Front) -> None:
+    with connect(entrance.port) as slow:
+        slow.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+        slow.settimeout(0.1)
+        with suppress(ConnectionResetError, BrokenPipeError):
+            while True:  # It has a second for all of it, not from one byte to the next.
+                slow.sendall(b"x")
+                with suppress(TimeoutError):
+                    assert slow.recv(1) in (b"", b"H")
+                    break
+
+    assert entrance.call("GET", "/health")[0] == 200
+
+
+def test_who_does_not_read_an_answer_is_cut_off(entrance: Front) -> None:
+    with socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        deaf.settimeout(30)
+        deaf.connect(("127.0.0.1", entrance.port))
+        deaf.sendall(20 * b"GET /api/v1/docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n")  # 30 MB together.
+        length = int(head(deaf)["content-length"])
+        time.sleep(3)  # More than a second without a byte.
+
+        assert len(the_rest(deaf)) < 20 * length
+
+
+def head(connection: socket.socket) -> dict[str, str]:
+    """Read the head of an answer, byte by byte, and return its headers."""
+    came = b""
+    while not came.endswith(b"\r\n\r\n"):
+        came += connection.recv(1)
+    lines = came.decode().split("\r\n")[1:-2]
+    return {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+
+
+@pytest.mark.parametrize(
+    ("path", "most"), [("/api/v1/auth/login", 200), ("/socket.io/?EIO=4&transport=polling&sid=x", 1000)]
+)
+def test_one_address_has_so_many_connections_and_others_are_free(
+    workers: tuple[Server, Server], tmp_path: Path, path: str, most: int
+) -> None:
+    begun = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{{".encode()
+    with (
+        front.nginx(tmp_path / "front", (workers[0].port, workers[1].port), patience="120s") as port,
+        ExitStack() as all,
+    ):
+        for _ in range(most):
+            all.enter_context(connect(port)).sendall(begun)
+
+        def answered(source: str) -> bytes:
+            one = all.enter_context(connect(port, source))
+            one.sendall(begun + b"x" * 99)
+            return one.recv(12)
+
+        # One that comes last may be read first, and has gone again when nginx has read them all.
+        assert b"HTTP/1.1 429" in (answered("127.0.0.1") for _ in range(50))
+        assert answered("127.0.0.2") != b"HTTP/1.1 429"
+        assert Front(port).call("GET", "/health")[0] == 200
+
+
+# What nginx refuses by itself, and what the application answers through it.
+SAID: dict[str, tuple[str, str, dict[str, str], bytes | None]] = {
+    "not for the world": ("GET", "/metrics", {}, None),
+    "too large": ("POST", "/api/v1/auth/login", {"Content-Type": "application/json"}, b"x" * (3 * 1024 * 1024)),
+    "the application's own": ("GET", "/health", {}, None),
+    "the application's refusal": ("GET", "/api/v1/user/me", {}, None),
+}
+
+
+@pytest.mark.parametrize("what", SAID)
+def test_every_answer_carries_the_security_headers_once(entrance: Front, what: str) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", entrance.port, timeout=30)
+    method, path, headers, body = SAID[what]
+    connection.request(method, path, body, headers)
+    answer = connection.getresponse()
+    connection.close()
+
+    for name, value in (WANTED | UNLESS_SAID_OTHERWISE).items():
+        assert answer.headers.get_all(name) == [value], name
+    assert len(answer.headers.get_all("X-Request-ID")) == 1
+    assert "/" not in answer.headers["Server"]
+
+
 def test_a_worker_that_is_gone_is_not_noticed(workers: tuple[Server, Server], tmp_path: Path) -> None:
     with front.nginx(tmp_path / "front", (workers[0].port, front.free_port())) as port:
         answers = [Front(port).call("GET", "/health")[0] for _ in range(10)]
@@ -181,8 +280,13 @@ def test_the_example_for_tls_serves_https_alone(tmp_path: Path, workers: tuple[S
         trusting = ssl.create_default_context(cafile=str(tmp_path / "fullchain.pem"))
         https = http.client.HTTPSConnection("localhost", secure, timeout=10, context=trusting)
         https.request("GET", "/health")
+        healthy = https.getresponse()
+        healthy.read()
+        https.request("GET", "/metrics")
+        answer = https.getresponse()
 
         assert plain.getresponse().status == 308
-        assert https.getresponse().status == 200
+        assert healthy.status == 200
+        assert answer.headers.get_all("Strict-Transport-Security") == [ONLY_HTTPS]
         plain.close()
         https.close()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -12,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.live.conftest import Browser, Server
+from tests.live.conftest import PATIENCE, Browser, Server
 from tests.standins import bedrock
 from tests.standins.collector import Collector
 from tests.standins.collector import running as collecting
@@ -48,10 +50,13 @@ def seen(
 
 
 def logged(server: Server, event: str, **where: Any) -> dict[str, Any]:
-    """Return the log's last line of that event."""
-    lines = [json.loads(line) for line in server.log.read_text().splitlines() if line.startswith("{")]
-    found = [line for line in lines if line["event"] == event and where.items() <= line.items()]
-    assert found, f"no {event} {where} in the log"
+    """Return the log's last line of that event; who is told of an end may look before it is written."""
+    found: list[dict[str, Any]] = []
+    give_up = time.monotonic() + 20
+    while not found:
+        assert time.monotonic() < give_up, f"no {event} {where} in the log"
+        lines = [json.loads(line) for line in server.log.read_text().splitlines() if line.startswith("{")]
+        found = [line for line in lines if line["event"] == event and where.items() <= line.items()]
     return found[-1]
 
 
@@ -99,6 +104,33 @@ def test_a_request_is_one_line_with_its_id_its_user_and_its_route(seen: Server) 
     assert line["duration_ms"] > 0
 
 
+def test_what_a_socket_is_refused_is_counted_and_logged_under_the_id_that_it_was_told(
+    seen: Server, browser: Callable[[], Browser]
+) -> None:
+    turned_away = browser().connect(seen.url, "no token").until("connect_error")["data"]
+    tab = browser().connect(seen.url, seen.sign_in("refused@example.com")["access_token"])
+    tab.until("ready")
+    invalid = tab.ask("stop", {})["data"]
+    tab.emit("unheard-of", {}, silent=True)
+    tab.until("error")
+
+    for event, told in (("connect", turned_away), ("stop", invalid)):
+        line = logged(seen, "event", socket_event=event, request_id=told["request_id"])
+        assert line["code"] == told["code"]
+        assert seen.counted(f'codesherpa_event_seconds_count{{code="{told["code"]}",event="{event}"}}')
+    assert seen.counted('codesherpa_event_seconds_count{code="ok",event="connect"}')
+    assert seen.counted('codesherpa_event_seconds_count{code="not_found",event="unknown"}')
+
+
+def test_work_that_computes_is_counted_apart(seen: Server) -> None:
+    before = seen.counted("codesherpa_native_seconds_count")
+
+    seen.sign_in("native@example.com")
+
+    assert seen.counted("codesherpa_native_seconds_count") >= before + 2  # A hash, and its check.
+    assert seen.counted("codesherpa_native_under_way") == 0
+
+
 def test_one_trace_leads_from_the_sockets_event_over_the_queries_to_the_model(
     seen: Server, collector: Collector, browser: Callable[[], Browser]
 ) -> None:
@@ -137,10 +169,21 @@ def test_workers_of_one_port_count_together(tmp_path: Path, empty_sqlite: Path) 
         for _ in range(20):
             assert server.call("GET", "/")[0] == 200
         told = {scraped(server) for _ in range(5)}
+        give_up = time.monotonic() + PATIENCE
+        while (memory := server.counted("codesherpa_memory_bytes")) < 0.8 * resident(server):
+            assert time.monotonic() < give_up, memory
+            time.sleep(0.1)
     finally:
         server.stop()
 
     assert told == {20.0}
+
+
+def resident(server: Server) -> int:
+    """Return the memory of all workers in bytes, as the system tells it."""
+    workers = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
+    pages = (int(Path(f"/proc/{worker}/statm").read_text().split()[1]) for worker in workers)
+    return sum(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 def scraped(server: Server) -> float:

@@ -53,6 +53,13 @@ def until_ready(server: Server, status: int) -> dict[str, object]:
     raise AssertionError(f"/health/ready is not {status} but {answered}: {answer}")
 
 
+def until_counted(server: Server, series: str, value: float) -> None:
+    give_up = time.monotonic() + 20
+    while (counted := server.counted(series)) != value:
+        assert time.monotonic() < give_up, f"{series} is {counted}"
+        time.sleep(0.1)
+
+
 @pytest.mark.parametrize(("go", "come"), [("stop", "start"), ("pause", "go_on")])
 def test_redis_may_be_away_while_replies_are_written(
     workers: Workers, token: str, browser: Callable[[], Browser], go: str, come: str
@@ -65,6 +72,8 @@ def test_redis_may_be_away_while_replies_are_written(
     seen = len(deltas(here, id))
     here.told("delta", chat_id=id, seq=seen + 40)  # Who is where it is written misses nothing.
     shown = [until_ready(server, 503)["redis"] for server in workers.both]
+    for server in workers.both:
+        until_counted(server, "codesherpa_redis_away", 1)
     other = there.ask("message", {"message": slowly(3)})["data"]["chat"]["id"]
     there.told("response", chat_id=other)
     stored = workers.two.call("POST", "/api/v1/chat", {"message": slowly(2)}, token)
@@ -78,6 +87,7 @@ def test_redis_may_be_away_while_replies_are_written(
         assert_whole(here, here.told("response", chat_id=chat_id)["chat"])
     for server in workers.both:
         until_ready(server, 200)
+        until_counted(server, "codesherpa_redis_away", 0)
 
 
 def test_a_reply_is_stopped_and_resumed_elsewhere_while_redis_is_away(

@@ -14,7 +14,7 @@ import jwt
 import pytest
 
 from config import ROOT
-from tests.live.conftest import Server
+from tests.live.conftest import HERE, Server
 
 PAGES = [*(ROOT / "docs").glob("*.md"), *ROOT.glob("*.md")]
 LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)(#[^)]*)?\)")
@@ -41,6 +41,13 @@ def test_every_file_that_the_architecture_names_is_there() -> None:
 
     assert len(named) > 12
     assert [path for path in named if not (ROOT / "codesherpa" / path).exists()] == []
+
+
+def test_the_architecture_says_of_everything_at_the_top_what_it_is() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    here = {path.name for path in (ROOT / "codesherpa").iterdir() if path.name[0] != "_"}
+
+    assert {name for name in here if not re.search(rf"[`<\"]{re.escape(name)}[`/]", page)} == set()
 
 
 def test_every_make_command_that_a_page_names_exists() -> None:
@@ -117,6 +124,30 @@ const both = await Promise.all([call("GET", "/user/me"), call("GET", "/user/me")
 console.log("2 at once:", both[1].email);
 await call("POST", "/agents", { name: "" }).catch((error) => console.log(error.code, Object.keys(error.errors)[0]));
 """
+
+
+def test_the_hook_for_react_shows_every_word_once_however_late_it_renders(tmp_path: Path, empty_sqlite: Path) -> None:
+    """The page's own hook, under as little React as it needs, through a connection that breaks."""
+    shutil.copy(empty_sqlite, tmp_path / "hook.db")
+    hook = re.search(r"^```jsx\n(import .*?)^```$", (ROOT / "docs" / "frontend.md").read_text(), re.M | re.S)
+    assert hook
+    (tmp_path / "sherpa.mjs").write_text(hook[1].replace('from "react"', 'from "./react.mjs"'))
+    for name in ("react.mjs", "hook.mjs"):
+        shutil.copy(HERE / name, tmp_path)
+    (tmp_path / "node_modules").symlink_to(HERE / "node_modules")
+    code = "".join(f"def f{number}(a, b=[]):\n    return eval(a)\n\n\n" for number in range(200))
+    server = Server(tmp_path, DATABASE_URL=f"sqlite:///{tmp_path / 'hook.db'}")
+    try:
+        token = server.sign_in("ada@example.com")["access_token"]
+        ran = subprocess.run(
+            ["node", "hook.mjs", server.url, token, code], cwd=tmp_path, capture_output=True, text=True, timeout=120
+        )
+    finally:
+        server.stop()
+
+    assert ran.returncode == 0, ran.stderr
+    told = json.loads(ran.stdout)
+    assert told == {"status": "complete", "whole": True, "grown": True, "refused": ["validation_error", ["message"]]}
 
 
 def expired(server: Server) -> str:

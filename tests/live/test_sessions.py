@@ -41,6 +41,25 @@ def test_a_changed_password_closes_the_other_sessions_sockets(server: Server, br
     assert tab.ask("message", {"message": "still here"})["success"]
 
 
+def test_a_refresh_token_that_is_used_again_closes_the_sockets_of_its_session_alone(
+    server: Server, browser: Callable[[], Browser]
+) -> None:
+    stolen, beside = (server.sign_in("stolen@example.com") for _ in range(2))
+    tab, other = (open_tab(server, browser, tokens["access_token"]) for tokens in (stolen, beside))
+    chain = [stolen["refresh_token"]]
+    for _ in range(2):
+        status, answer = server.call("POST", "/api/v1/auth/refresh", token=chain[-1])
+        assert status == 200
+        chain.append(answer["data"]["refresh_token"])
+
+    status, answer = server.call("POST", "/api/v1/auth/refresh", token=chain[0])
+
+    assert (status, answer["data"]["code"]) == (401, "token_revoked")
+    tab.until("session_expired")
+    tab.until("disconnect")
+    assert other.ask("message", {"message": "still here"})["success"]
+
+
 @pytest.mark.parametrize("order", ["sign-out", "deactivate", "set-password"])
 def test_a_command_closes_the_sockets_of_a_running_server(
     server: Server, browser: Callable[[], Browser], order: str

@@ -22,12 +22,12 @@ from tests.live.conftest import PATIENCE, Server, free_port
 
 
 @pytest.fixture
-def two(tmp_path: Path, postgres: str) -> Iterator[Callable[..., list[Server]]]:
+def two(tmp_path: Path, own_postgres: str) -> Iterator[Callable[..., list[Server]]]:
     """Start two servers with the same settings."""
     started: list[Server] = []
 
     def start(**settings: str) -> list[Server]:
-        shared = {"DATABASE_URL": postgres, "REDIS_URL": REDIS} | settings
+        shared = {"DATABASE_URL": own_postgres, "REDIS_URL": REDIS} | settings
         for _ in range(2):
             started.append(Server(tmp_path, **shared))  # noqa: PERF401 (the first is to be stopped if the second fails)
         return started
@@ -50,8 +50,20 @@ def guess(server: Server, email: str) -> int:
     return server.call("POST", "/api/v1/auth/login", {"email": email, "password": "a guess"})[0]
 
 
-def test_fifty_refreshes_at_once_over_two_workers_have_one_successor(two: Callable[..., list[Server]]) -> None:
-    servers = two()
+@pytest.fixture(params=["sqlite", "postgresql"])
+def either(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a database of either kind."""
+    if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("empty_sqlite"), tmp_path / "two.db")
+        return f"sqlite:///{tmp_path / 'two.db'}"
+    url: str = request.getfixturevalue("own_postgres")
+    return url
+
+
+def test_fifty_refreshes_at_once_over_two_workers_have_one_successor(
+    two: Callable[..., list[Server]], either: str
+) -> None:
+    servers = two(DATABASE_URL=either)
     tokens = servers[0].sign_in(somebody())
 
     answers = at_once(
@@ -59,7 +71,8 @@ def test_fifty_refreshes_at_once_over_two_workers_have_one_successor(two: Callab
     )
 
     assert {status for status, _ in answers} == {200}
-    assert len({answer["data"]["refresh_token"] for _, answer in answers}) == 1
+    (successor,) = {answer["data"]["refresh_token"] for _, answer in answers}
+    assert servers[1].call("POST", "/api/v1/auth/refresh", token=successor)[0] == 200
 
 
 def test_a_session_that_has_ended_on_one_worker_is_dead_on_the_other(two: Callable[..., list[Server]]) -> None:

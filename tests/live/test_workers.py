@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.conftest import administer
+from tests.conftest import administer, new_postgres
 from tests.live.conftest import Browser
 from tests.live.workers import Workers, assert_whole, deltas, open_tab, running, slowly
 
@@ -16,8 +16,15 @@ pytestmark = pytest.mark.xdist_group("workers")
 
 
 @pytest.fixture(scope="module")
-def workers(mode: str, postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
-    with running(tmp_path_factory.mktemp("workers"), mode, postgres, MAX_GENERATIONS_PER_USER="2") as workers:
+def postgres_of_workers(migrated_postgres: str) -> Iterator[str]:
+    with new_postgres(migrated_postgres) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def workers(mode: str, postgres_of_workers: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
+    folder = tmp_path_factory.mktemp("workers")
+    with running(folder, mode, postgres_of_workers, MAX_GENERATIONS_PER_USER="2") as workers:
         yield workers
 
 
@@ -134,23 +141,23 @@ def test_no_more_are_written_at_once_than_a_user_may_and_a_conversation_keeps_it
 ) -> None:
     tabs = [open_tab(server, browser, token) for server in workers.both]
 
+    workers.model.reset()
+
     ids = []
     for number in range(8):
-        message = {"message": slowly(10), "session_id": f"conversation {number % 2}"}
+        message = {"message": slowly(20), "session_id": f"conversation {number % 4}"}
         ids.append(tabs[number % 2].ask("message", message)["data"]["chat"]["id"])
     for tab in tabs:
         for id in ids:
             tab.told("response", chat_id=id)
 
     chats = [workers.one.call("GET", f"/api/v1/chat/{id}", token=token)[1]["data"] for id in ids]
-    events = [one for one in tabs[0].seen if one["event"] in ("status", "response")]
-    writing, most = set(), 0
-    for one in events:
-        (writing.discard if one["event"] == "response" else writing.add)(one["payload"]["chat_id"])
-        most = max(most, len(writing))
-    assert most <= 2
-    for place in range(2):
-        conversation = [chat["completed_at"] for chat in chats[place::2]]
+    calls = [(one["at"], one["ended_at"]) for one in workers.model.requests()]
+    at_once = [sum(begun <= moment < ended for begun, ended in calls) for moment, _ in calls]
+    assert len(calls) == 8
+    assert max(at_once) <= 2
+    for place in range(4):
+        conversation = [chat["completed_at"] for chat in chats[place::4]]
         assert conversation == sorted(conversation)
 
 
@@ -180,12 +187,12 @@ def test_a_socket_is_carried_over_on_one_worker_when_its_first_token_ends_on_ano
 
 
 def test_an_account_that_is_deactivated_is_closed_out_everywhere(
-    workers: Workers, postgres: str, browser: Callable[[], Browser]
+    workers: Workers, postgres_of_workers: str, browser: Callable[[], Browser]
 ) -> None:
     email = f"deactivated-{time.monotonic_ns()}@example.com"
     tabs = [open_tab(server, browser, workers.one.sign_in(email)["access_token"]) for server in workers.both]
 
-    administer(f"UPDATE users SET is_active = false WHERE email = '{email}'", postgres)
+    administer(f"UPDATE users SET is_active = false WHERE email = '{email}'", postgres_of_workers)
 
     for tab in tabs:
         tab.until("disconnect")

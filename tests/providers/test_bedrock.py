@@ -1,3 +1,4 @@
+import http.client
 import json
 import threading
 
@@ -401,3 +402,21 @@ def test_half_a_surrogate_is_no_fault():
     half = bedrock_answers.event("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": "a\ud83d"}})
 
     assert "".join(Answer(Question("converse_stream", {})).take(Decoder().feed(half))) == "a\ud83d"
+
+
+def test_a_question_is_sent_in_one_piece(provider, standin, monkeypatch):
+    """Head and body apart would wake the other end twice."""
+    sent = []
+    send = http.client.HTTPConnection.send
+
+    def note(connection, data):
+        sent.append(data)
+        send(connection, data)
+
+    monkeypatch.setattr(http.client.HTTPConnection, "send", note)
+
+    answer(provider)
+
+    (whole,) = sent
+    assert whole.startswith(b"POST /model/")
+    assert json.loads(whole.partition(b"\r\n\r\n")[2])["messages"]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from flask import Flask
 
 from codesherpa.extensions import db
@@ -36,6 +38,14 @@ def test_each_event_has_its_time_user_address_and_request(app: Flask, ada: Calle
     assert all(event.request_id and event.created_at for event in events)
 
 
+def test_a_password_that_was_asked_for_once_more_and_is_wrong_is_a_failure_too(app: Flask, ada: Caller) -> None:
+    ada.put("/user/me/password", json={"current_password": "a guess", "new_password": "another long one"})
+    ada.delete("/user/me", json={"password": "a guess"})
+
+    assert [event.action for event in trail(app)[-2:]] == ["password_refused"] * 2
+    assert {(event.user_id, event.ip) for event in trail(app)} == {(ada.id, "127.0.0.1")}
+
+
 def test_a_failure_for_an_unknown_address_is_kept_without_what_was_typed(app: Flask) -> None:
     body = {"email": "nobody@example.com", "password": "not the one"}
     app.test_client().post("/api/v1/auth/login", json=body, headers={"X-Request-ID": "unknown"})
@@ -45,13 +55,80 @@ def test_a_failure_for_an_unknown_address_is_kept_without_what_was_typed(app: Fl
     assert (event.user_id, event.action, event.ip, event.request_id) == (None, "sign_in_failed", "127.0.0.1", "unknown")
 
 
-def test_what_a_command_does_is_in_the_trail_too(app: Flask, ada: Caller) -> None:
-    app.test_cli_runner().invoke(args=["user", "sign-out", ada.email])
+# What each command on an account leaves in its trail, the sessions that it ends apart.
+COMMANDS = {
+    "sign-out": [],
+    "set-password": ["password_set"],
+    "deactivate": ["deactivated"],
+    "activate": ["activated"],
+}
 
-    last = trail(app)[-1]
 
-    assert (last.action, last.user_id, last.ip) == ("session_ended", ada.id, "")
-    assert last.request_id.startswith("command-")
+def order(app: Flask, *args: str) -> None:
+    done = app.test_cli_runner().invoke(args=["user", *args], input="another long one\n")
+    assert done.exit_code == 0, done.output
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_a_command_does_is_in_the_trail_too(app: Flask, ada: Caller, command: str) -> None:
+    if command == "activate":
+        order(app, "deactivate", ada.email)
+    before = len(trail(app))
+
+    order(app, command, ada.email)
+
+    told = trail(app)[before:]
+    assert [event.action for event in told] == COMMANDS[command] + ["session_ended"] * (command != "activate")
+    assert {(event.user_id, event.ip) for event in told} == {(ada.id, "")}
+    assert all(event.request_id.startswith("command-") for event in told)
+
+
+def test_an_account_that_a_command_makes_begins_its_trail_with_it(app: Flask) -> None:
+    order(app, "create", "ada@example.com")
+
+    [event] = trail(app)
+
+    assert (event.action, event.ip, event.request_id[:8]) == ("registered", "", "command-")
+
+
+def test_another_address_is_in_the_trail_once_it_is_the_accounts(app: Flask, ada: Caller, bob: Caller) -> None:
+    ada.put("/user/me", json={"email": bob.email})
+    ada.put("/user/me", json={"name": "Ada L."})
+    assert "email_changed" not in [event.action for event in trail(app)]
+
+    ada.put("/user/me", json={"email": "lovelace@example.com"})
+
+    assert (trail(app)[-1].action, trail(app)[-1].user_id) == ("email_changed", ada.id)
+
+
+@pytest.mark.parametrize("way", ["command", "its owner"])
+def test_an_account_that_is_deleted_is_told_in_the_log(
+    app: Flask, ada: Caller, caplog: pytest.LogCaptureFixture, way: str
+) -> None:
+    if way == "command":
+        order(app, "delete", ada.email, "--yes")
+    else:
+        ada.delete("/user/me", json={"password": ada.password})
+
+    [line] = [record.msg for record in caplog.records if record.msg["event"] == "account deleted"]
+    assert line["user_id"] == ada.id
+    assert line["ip"] == ("" if way == "command" else "127.0.0.1")
+    assert line["request_id"].startswith("command-") is (way == "command")
+
+
+def test_a_users_trail_is_shown_with_time_address_and_request_and_nobody_elses(
+    app: Flask, ada: Caller, bob: Caller
+) -> None:
+    login = {"email": ada.email, "password": "not the one"}
+    ada.client.post("/api/v1/auth/login", json=login, headers={"X-Request-ID": "wrong-password"})
+
+    shown = app.test_cli_runner().invoke(args=["user", "show", ada.email]).output
+    nothing = app.test_cli_runner().invoke(args=["user", "show", bob.email]).output
+
+    [line] = [line for line in shown.splitlines() if "sign_in_failed" in line]
+    assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d", line)
+    assert ("127.0.0.1" in line, "wrong-password" in line) == (True, True)
+    assert "sign_in_failed" not in nothing
 
 
 def test_an_address_is_what_the_trusted_proxies_say_and_nothing_else(make_app: Callable[..., Flask]) -> None:

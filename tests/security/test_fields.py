@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from codesherpa.extensions import db
+from codesherpa.chat.event_schemas import FROM_CLIENT, FROM_SERVER
+from codesherpa.extensions import db, socketio
+from codesherpa.integrations.event_schemas import FROM_SERVER as REVIEWS
 from tests.conftest import Caller
 
 PROFILE = {"name", "email", "language"}
@@ -34,6 +37,28 @@ CHAT = {
     "status", "agent", "routing", "provider", "model_id", "input_tokens", "output_tokens", "error",
     "client_message_id", "created_at", "completed_at",
 }  # fmt: skip
+# The same of each event that a socket may send.
+TAKEN_BY_SOCKET = {
+    "message": TAKEN["POST /chat"] | {"session_id"},
+    "stop": {"chat_id"},
+    "resume": {"chat_id", "after_seq"},
+    "authenticate": {"token"},
+}
+# What each event and acknowledgement tells.
+TOLD = {
+    "ready": {"user", "active", "expires_in"},
+    "status": {"type", "chat_id", "conversation_id", "content", "agent", "routing", "left_out"},
+    "delta": {"type", "chat_id", "seq", "content"},
+    "response": {"type", "chat_id", "content", "chat"},
+    "error": {"type", "chat_id", "code", "content", "retryable", "chat", "errors", "retry_after"},
+    "session_expiring": {"expires_in"},
+    "session_expired": set(),
+    "review": {"type", "project_id", "review"},
+    "message acknowledged": {"chat"},
+    "stop acknowledged": {"chat"},
+    "resume acknowledged": {"chat", "seq", "content"},
+    "authenticate acknowledged": {"expires_in"},
+}
 # What each thing shows of itself, as the contract lists it.
 SHOWN = {
     "User": PROFILE | DATED | {"is_active"},
@@ -42,8 +67,12 @@ SHOWN = {
     "Conversation": DATED | {"title", "agent_id", "project_id", "chat_count"},
     "Chat": CHAT,
     "Session": {"id", "created_at", "last_used_at", "user_agent", "ip", "current"},
+    "Review": {
+        "id", "repository", "number", "title", "url", "author", "head_sha", "status", "summary", "findings",
+        "quality_score", "security_risk", "unread", "created_at", "completed_at",
+    },
     "AuditEvent": {"id", "action", "ip", "request_id", "created_at"},
-}
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -75,6 +104,32 @@ def test_every_body_takes_what_is_listed_and_no_more(document: Any) -> None:
 @pytest.mark.parametrize("name", SHOWN)
 def test_everything_shows_what_is_listed_and_no_more(document: Any, name: str) -> None:
     assert set(document["components"]["schemas"][name]["properties"]) == SHOWN[name]
+
+
+def test_every_event_takes_and_tells_what_is_listed_and_no_more() -> None:
+    taken = {event.name: fields_of(event.payloads) for event in FROM_CLIENT}
+    told = {event.name: fields_of(event.payloads) for event in (*FROM_SERVER, *REVIEWS)}
+    told |= {f"{event.name} acknowledged": fields_of([event.acknowledged]) for event in FROM_CLIENT}
+
+    assert taken == TAKEN_BY_SOCKET
+    assert told == TOLD
+
+
+def fields_of(shapes: Iterable[Any]) -> set[str]:
+    return {name for shape in shapes for name in shape().fields}
+
+
+@pytest.mark.parametrize("event", TAKEN_BY_SOCKET)
+def test_no_event_writes_a_column_that_is_not_its_own(app: Flask, ada: Caller, bob: Caller, event: str) -> None:
+    columns = {column.name for table in db.metadata.tables.values() for column in table.columns}
+    browser = socketio.test_client(app, namespace="/ws", auth={"token": ada.access})
+
+    for column in sorted(columns - TAKEN_BY_SOCKET[event]):
+        answer = browser.emit(event, {"message": "Hi", column: bob.id}, namespace="/ws", callback=True)
+        assert (answer["success"], answer["data"]["code"]) == (False, "validation_error"), column
+        assert column in answer["data"]["errors"]
+    assert ada.get("/chat").json["data"]["chats"] == []
+    browser.disconnect("/ws")
 
 
 @pytest.mark.parametrize("route", sorted(TAKEN))

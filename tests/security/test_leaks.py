@@ -66,7 +66,9 @@ def test_a_canary_stays_out_of_the_log_and_of_what_others_see(noisy: Flask, log:
     ada, bob = Caller(noisy.test_client(), "ada@example.com"), Caller(noisy.test_client(), "bob@example.com")
 
     answers = everything(ada)
-    seen = [bob.get(path).text for path in ("/user/me/export", "/chat", "/agents", "/projects", "/user/me")]
+    lists = ("/chat", "/agents", "/projects", "/chat/conversations")
+    searched = [f"{path}?q={TEXT[:6]}" for path in lists]
+    seen = [bob.get(path).text for path in ("/user/me/export", "/user/me", *lists, *searched)]
     seen.append(bob.client.get("/metrics").text)
 
     written = log.getvalue()
@@ -107,7 +109,8 @@ def test_a_canary_stays_out_of_the_log_and_the_answer_when_the_commit_fails(
     assert any(answer.status_code >= 500 for answer in answers)
     assert written.count('"event": "request"') >= len(answers)
     assert (TEXT in written, TYPED in written, secrets_in(written)) == (False, False, [])
-    assert not any(word in answer.text for answer in answers for word in ("Traceback", "INSERT", "DETAIL", ".py"))
+    inside = ("Traceback", "INSERT", "SELECT", "SQL", "DETAIL", ".py")
+    assert not any(word in answer.text for answer in answers for word in inside)
     assert {answer.json["data"]["code"] for answer in answers if answer.status_code >= 500} == {"internal_error"}
 
 

@@ -12,7 +12,8 @@ import structlog
 from flask import Flask
 from structlog.stdlib import ProcessorFormatter
 
-from codesherpa.observability import configure_logs
+from codesherpa.observability import logs
+from codesherpa.observability.lines import withheld
 
 FORGED = [
     "x\n2026-11-23T12:00:00Z [info     ] signed in    user=admin",
@@ -31,7 +32,10 @@ CANARIES = [
     "ghp_0123456789abcdefghijABCDEFGHIJ012345",
     "Bearer c29tZS1zZWNyZXQtdG9rZW4",
     "postgresql://sherpa:hunter2-and-more@db/x",
+    "redis://:hunter2-and-more@db/x",
 ]
+# What a careless pattern would look at again and again: a million letters would take it hours.
+LONG = ["eyJ" * 100_000, "://" + ":" * 1_000_000, "://" + "a:" * 500_000, "bearer " * 150_000, "$2b$12$" * 150_000]
 
 
 @pytest.fixture(params=["console", "json"])
@@ -44,7 +48,7 @@ def form(request: pytest.FixtureRequest) -> str:
 def lines(form: str) -> Iterator[Callable[[], list[str]]]:
     """What has been written since the start of the test, line by line."""
     before = logging.root.handlers[:], logging.root.level, logging.getLogger("codesherpa").level
-    configure_logs("DEBUG", form)
+    logs.configure("DEBUG", form)
     [handler] = logging.root.handlers
     written = io.StringIO()
     handler.setStream(written)  # type: ignore[attr-defined]
@@ -92,9 +96,23 @@ def test_what_looks_like_a_secret_is_withheld(lines: Callable[[], list[str]], fo
         log.exception("crashed")
 
     written = "\n".join(lines())
-    hidden = secret.removeprefix("Bearer ").removeprefix("postgresql://").removesuffix("@db/x")
+    hidden = secret.removeprefix("Bearer ").rpartition("://")[2].removesuffix("@db/x")
     assert hidden not in written
     assert written.count("[withheld]") >= 4
+
+
+def test_a_library_s_colours_are_left_out_and_hide_nothing(lines: Callable[[], list[str]], form: str) -> None:
+    logging.getLogger("werkzeug").warning("\x1b[31m\x1b[1mWARNING\x1b[0m: said %s\x1b[0m%s", "AKIAIOSF", "ODNN7EXAMPLE")
+
+    [line] = lines()
+    assert "WARNING: said [withheld]" in line
+    assert "x1b" not in line
+    assert "u001b" not in line
+
+
+@pytest.mark.parametrize("text", LONG, ids=lambda text: text[:8])
+def test_a_long_text_is_looked_through_once(text: str) -> None:
+    assert withheld(text).startswith(text[:3])
 
 
 def test_what_postgresql_tells_of_a_row_is_withheld(lines: Callable[[], list[str]], form: str) -> None:

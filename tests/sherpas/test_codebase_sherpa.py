@@ -67,7 +67,7 @@ def test_explanation_and_analogy_stream_word_by_word() -> None:
         for text in ('{"explanation": "', "Sorts", " numbers", ' quickly", "analogy": "Like', " cards")
     ]
 
-    assert "".join(shown) == "Sorts numbers quickly\n\n## Analogy\n\nLike"
+    assert "".join(shown) == "Sorts numbers quickly\n\n## Analogy\n\nLike cards"
 
 
 def test_a_step_appears_as_soon_as_it_is_complete() -> None:

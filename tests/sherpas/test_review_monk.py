@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import cProfile
 import json
 import re
-import time
 from typing import Any
 
 import pytest
@@ -113,8 +113,8 @@ def test_the_summary_streams_word_by_word() -> None:
 
     shown = [writer.feed(text) for text in ('{"summary": "', "Sorts", " numbers", " quickly", " enough")]
 
-    assert shown[:2] == ["", ""]
-    assert "".join(shown) == "Sorts numbers quickly"
+    assert shown[:2] == ["", "Sorts"]
+    assert "".join(shown) == "Sorts numbers quickly enough"
 
 
 def test_a_finding_appears_as_soon_as_it_is_complete() -> None:
@@ -336,14 +336,12 @@ def test_writing_token_by_token_stays_cheap() -> None:
     findings = [{**FINDING, "line": line % 10 + 1, "issue": f"{line} {text}"} for line in range(24)]
     tokens = pieces(json.dumps(REVIEW | {"findings": findings}), [4] * 4096)
 
-    def cost() -> float:
-        writer, started = writer_of("review_monk", BRIEF), time.process_time()
+    writer = writer_of("review_monk", BRIEF)
+    with cProfile.Profile() as profile:
         for token in tokens:
             writer.feed(token)
-        return time.process_time() - started
 
-    # 0.03 s is usual.
-    assert min(cost() for _ in range(3)) < 0.2
+    assert sum(call.callcount for call in profile.getstats()) < 120 * len(tokens)  # 37 each are usual.
 
 
 def test_every_line_of_the_code_can_be_pointed_at() -> None:

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from codesherpa.sherpas import router, routing_rules
+from codesherpa.sherpas import router
 from codesherpa.sherpas.interface import Routing
+from codesherpa.sherpas.routing import vocabulary
 from tests.sherpas.routing.labelled import SNIPPETS, Labelled, load
 
 REVIEW, EXPLAIN, CHAT = "review_monk", "codebase_sherpa", "general_chat"
@@ -17,9 +18,7 @@ AGENTS = {REVIEW, EXPLAIN, CHAT}
 PYTHON, DIFF, TRACEBACK = SNIPPETS["py"], SNIPPETS["diff"], SNIPPETS["tb"]
 
 previous_agents = st.sampled_from([None, *sorted(AGENTS)])
-words = st.sampled_from(
-    [*routing_rules.WORDS, *routing_rules.HINDI_WORDS, ".", "?", ",", "\n", "```", "'", '"', PYTHON]
-)
+words = st.sampled_from([*vocabulary.WORDS, *vocabulary.HINDI_WORDS, ".", "?", ",", "\n", "```", "'", '"', PYTHON])
 sentences = st.lists(words, max_size=40).map(" ".join)
 
 
@@ -144,7 +143,7 @@ def test_only_a_whole_directive_at_the_start_is_one(message: str) -> None:
     ],
 )
 def test_spellings_of_a_hindi_word_are_one_idea(spellings: str) -> None:
-    ideas = {routing_rules.idea(word) for word in spellings.split()}
+    ideas = {vocabulary.idea(word) for word in spellings.split()}
 
     assert len(ideas) == 1
     assert ideas.pop().isupper()
@@ -152,7 +151,7 @@ def test_spellings_of_a_hindi_word_are_one_idea(spellings: str) -> None:
 
 @pytest.mark.parametrize("word", ["plain", "path", "banana", "call", "keys", "art", "battery", "package", "docker"])
 def test_english_words_are_not_taken_for_hindi(word: str) -> None:
-    assert routing_rules.idea(word) == word
+    assert vocabulary.idea(word) == word
 
 
 @pytest.mark.parametrize(
@@ -166,11 +165,11 @@ def test_english_words_are_not_taken_for_hindi(word: str) -> None:
     ],
 )
 def test_slips_of_the_keyboard_are_understood(slip: str, meant: str) -> None:
-    assert routing_rules.idea(slip) == meant
+    assert vocabulary.idea(slip) == meant
 
 
 def test_a_word_stands_in_one_line_of_its_table_only() -> None:
-    for table in (routing_rules.ENGLISH, routing_rules.HINDI):
+    for table in (vocabulary.TABLES["english"], vocabulary.TABLES["hindi"]):
         listed = [word for line in table.values() for word in line.split()]
 
         assert sorted(listed) == sorted(set(listed))

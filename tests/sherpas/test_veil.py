@@ -67,3 +67,11 @@ def test_without_a_secret_everything_is_shown() -> None:
     veil = Veil("")
 
     assert veil.feed("a b c ") + veil.feed("d") + veil.close() == "a b c d"
+
+
+def test_a_word_that_begins_no_word_of_the_secret_is_shown_as_it_comes() -> None:
+    veil = Veil(SECRET)
+
+    shown = [veil.feed(part) for part in ("Zeb", "ra", "s ", "Wh", "eels", " turn", ".")]
+
+    assert shown == ["Zeb", "ra", "s ", "", "Wheels", " turn", "."]

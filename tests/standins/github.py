@@ -520,6 +520,9 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a worker that was killed before it read its answer."""
+
 
 @contextmanager
 def running(world: World, port: int = 0) -> Iterator[str]:

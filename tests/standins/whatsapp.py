@@ -1,10 +1,15 @@
-"""A stand-in for WhatsApp's Cloud API on loopback: takes messages, tells statuses, fails as the real one does."""
+"""A stand-in for WhatsApp's Cloud API on loopback: takes messages, tells statuses, fails as the real one does.
+
+Alone, `python -m tests.standins.whatsapp --port 0` prints its port, and then what is said to whom.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,7 +30,10 @@ class Fault:
 
 
 class Standin:
-    """What was sent to whom, in order; `faults` are used up one by one, before anything is taken."""
+    """What was sent to whom, in order; `faults` are used up one by one, before anything is taken.
+
+    `after` is called with the mark and the recipient of each message that was taken.
+    """
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -33,6 +41,7 @@ class Standin:
         self.faults: list[Fault] = []
         self.aliases: dict[str, str] = {}
         self.came = threading.Condition()
+        self.after: Callable[[str, str], object] = lambda mark, recipient: None
 
     @property
     def settings(self) -> dict[str, str]:
@@ -59,19 +68,32 @@ class Standin:
             self.sent.append(asked)
             self.came.notify_all()
             number = len(self.sent)
+        self.after(asked.get("biz_opaque_callback_data", ""), asked["to"])
         contact = {"input": asked["to"], "wa_id": self.aliases.get(asked["to"], asked["to"])}
         return {"messaging_product": "whatsapp", "contacts": [contact], "messages": [{"id": f"wamid.OUT{number}"}]}
 
 
+class Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of clients that are killed."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 @contextmanager
-def running() -> Iterator[Standin]:
-    """Serve on a free port until the block ends."""
+def running(port: int = 0) -> Iterator[Standin]:
+    """Serve on a port, a free one without, until the block ends."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            length = int(self.headers["Content-Length"])
+            body = self.rfile.read(length)
+            if len(body) < length:  # Who asked is gone.
+                self.close_connection = True
+                return None
+            asked = json.loads(body)
             if self.headers["Authorization"] != f"Bearer {TOKEN}" or f"/{PHONE}/messages" not in self.path:
                 return self.answer(401, {"error": {"message": "Invalid OAuth access token.", "code": 190}})
             if standin.faults:
@@ -98,7 +120,7 @@ def running() -> Iterator[Standin]:
         def log_message(self, *args: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = Server(("127.0.0.1", port), Handler)
     standin = Standin(f"http://127.0.0.1:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
@@ -121,9 +143,7 @@ def status(mark: str, told: str, recipient: str) -> dict[str, Any]:
     return found | {"biz_opaque_callback_data": mark}
 
 
-def delivery(
-    *messages: dict[str, Any], statuses: tuple[dict[str, Any], ...] = (), phone: str = PHONE
-) -> dict[str, Any]:
+def delivery(*messages: dict[str, Any], statuses: Sequence[dict[str, Any]] = (), phone: str = PHONE) -> dict[str, Any]:
     """Return a delivery: https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/payload-examples"""
     value: dict[str, Any] = {
         "messaging_product": "whatsapp",
@@ -136,3 +156,12 @@ def delivery(
         value["statuses"] = list(statuses)
     change = {"value": value, "field": "messages"}
     return {"object": "whatsapp_business_account", "entry": [{"id": "102290129340398", "changes": [change]}]}
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=0)
+    with running(parser.parse_args().port) as alone:
+        print(alone.url.rsplit(":", 1)[1], flush=True)  # noqa: T201
+        alone.after = lambda mark, number: print(f"to {number}: {alone.sent[-1]}", flush=True)  # noqa: T201
+        threading.Event().wait()

@@ -17,6 +17,7 @@ from codesherpa.chat.models import Chat
 from codesherpa.extensions import db, socketio
 from codesherpa.providers.interface import Usage
 from codesherpa.providers.models import UNKNOWN
+from codesherpa.rows import transaction
 from codesherpa.usage import service
 from codesherpa.usage.meter import Call
 from codesherpa.usage.models import ModelCall
@@ -105,8 +106,8 @@ def test_of_many_at_once_on_two_workers_at_most_one_goes_over(make_app: Callable
         scripted.pieces = ["Hello", gate]
     with workers[0].app_context():
         spent = Call("general_chat", "scripted", "scripted-1", UNKNOWN, Usage(99_990, 0))
-        service.book([spent], callers[0].id, datetime.now(UTC).date(), None, None)
-        db.session.commit()
+        with transaction() as unit:
+            service.book(unit, [spent], callers[0].id, datetime.now(UTC).date(), None, None)
 
     with ThreadPoolExecutor(12) as pool:
         answers = [pool.submit(ask, callers[number % 2]) for number in range(12)]

@@ -70,6 +70,18 @@ def test_csv_is_safe_in_a_spreadsheet(runner: FlaskCliRunner, calls: None) -> No
     assert sorted((row["agent"], row["calls"]) for row in rows) == [("'=Monk", "1"), ("general_chat", "3")]
 
 
+def test_what_an_agent_is_called_cannot_steer_the_terminal(
+    runner: FlaskCliRunner, ada: Caller, model: Scripted
+) -> None:
+    agent = ada.post("/agents", json={"name": "M\x1b]0;owned\x07\u202eonk"}).json["data"]["id"]
+    ada.post("/chat", json={"message": "hello", "agent_id": agent})
+
+    shown = runner.invoke(args=["usage", "report"]).output
+
+    assert "owned" in shown
+    assert all(letter.isprintable() or letter == "\n" for letter in shown)
+
+
 def test_nothing_found_is_said(runner: FlaskCliRunner, app: Flask) -> None:
     shown = runner.invoke(args=["usage", "report"])
 

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import json
 import threading
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from flask import Flask
+from sqlalchemy import insert
+from werkzeug.test import Client
 
+from codesherpa.agents.models import Agent
+from codesherpa.errors import ModelThrottled
+from codesherpa.extensions import db
 from codesherpa.user import export
 from tests.conftest import Caller
 from tests.scripted import Scripted
@@ -61,17 +68,53 @@ def test_the_export_has_everything_of_the_user_and_nothing_of_others(
             caller.post("/agents", json={"name": f"Agent {number} of {caller.email}"})
             caller.post("/chat", json={"message": f"secret of {caller.email}"})
         caller.post("/projects", json={"name": "P"})
+    model.pieces = ["some", ModelThrottled()]
+    ada.post("/chat", json={"message": "this fails"})
 
     answer = ada.get("/user/me/export")
     data = json.loads(answer.data)["data"]
 
     assert list(data) == ["user", "sessions", "agents", "projects", "conversations", "chats", "audit"]
     assert data["user"] == ada.get("/user/me").json["data"]
-    assert [len(data[name]) for name in ("sessions", "agents", "projects", "conversations", "chats")] == [1, 5, 1, 5, 5]
+    assert [len(data[name]) for name in ("sessions", "agents", "projects", "conversations", "chats")] == [1, 5, 1, 6, 6]
     assert data["chats"] == ada.get("/chat").json["data"]["chats"]
+    assert data["chats"][-1] == ada.get(f"/chat/{data['chats'][-1]['id']}").json["data"]
+    assert data["chats"][-1]["error"]["code"] == "model_throttled"
+    for name in ("sessions", "agents", "projects", "conversations"):
+        by_id = {"sessions": "/user/me/sessions", "conversations": "/chat/conversations"}.get(name, f"/{name}")
+        assert data[name] == sorted(ada.get(by_id).json["data"][name], key=lambda one: one["id"])
     assert [event["action"] for event in data["audit"]] == ["registered", "signed_in"]
     assert bob.email not in answer.text
     assert "password" not in answer.text
+
+
+def test_a_large_export_is_sent_in_pieces_and_lets_others_have_their_turn(
+    app: Flask, ada: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "CHUNK", 10)
+    with app.app_context():
+        db.session.execute(insert(Agent), [{"user_id": ada.id, "name": f"Agent {number}"} for number in range(95)])
+        db.session.commit()
+    turns = []
+    monkeypatch.setattr(export, "time", SimpleNamespace(sleep=turns.append))  # And nobody else's.
+
+    headers = {"Authorization": f"Bearer {ada.access}"}
+    with Client(app).get("/api/v1/user/me/export", headers=headers, buffered=False) as answer:  # Flask's reads it all.
+        pieces = []
+        for piece in answer.response:
+            pieces.append(piece)
+            assert len(turns) <= len(pieces)  # Nothing is read ahead of what was taken.
+
+    agents = [one["name"] for one in json.loads(b"".join(pieces))["data"]["agents"]]
+    assert agents == [f"Agent {number}" for number in range(95)]
+    assert len(turns) >= 10
+    assert max(map(len, pieces)) < 10_000
+
+
+def test_an_export_of_nothing_is_empty_lists(app: Flask, ada: Caller) -> None:
+    data = json.loads(ada.get("/user/me/export").data)["data"]
+
+    assert data["agents"] == data["projects"] == data["conversations"] == data["chats"] == []
 
 
 def test_a_deleted_account_is_gone_with_all_that_is_its_own(

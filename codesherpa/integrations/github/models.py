@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from codesherpa.database import Dated, Key, Time
+from codesherpa.database import NEVER_AGAIN, Dated, Key, Time
 from codesherpa.extensions import Model
 
 
@@ -38,6 +38,7 @@ class Review(Model):
     __table_args__ = (
         Index("ix_github_reviews_repository_id_id", "repository_id", "id"),
         Index("ix_github_reviews_repository_id_created_at", "repository_id", "created_at"),
+        NEVER_AGAIN,
     )
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)

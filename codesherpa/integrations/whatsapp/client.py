@@ -10,8 +10,9 @@ from flask import Flask
 
 VERSION = "v23.0"
 TIMEOUT = (5, 15)  # Seconds to connect, and between two bytes.
-# https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes: what passes by itself.
-PASSING = {1, 2, 4, 80007, 130429, 131000, 131016, 131048, 131056, 131057, 133004}
+# https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes: what passes by itself, and a token that
+# has expired (190), which whoever runs this will mend.
+PASSING = {1, 2, 4, 190, 80007, 130429, 131000, 131016, 131048, 131056, 131057, 133004}
 
 
 class Refused(Exception):

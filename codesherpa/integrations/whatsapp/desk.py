@@ -19,6 +19,7 @@ from codesherpa.integrations.whatsapp.models import Message, Reply, Stranger
 BUSY, IDLE = 0.3, 3.0  # Seconds between two looks: while replies are written for phones, and otherwise.
 KEEP = timedelta(days=30)  # Longer than Meta delivers a message again.
 TIDY = timedelta(hours=1)
+AT_ONCE = 8  # Messages that are read before replies are looked after again: no more than are sent in one go.
 
 log = structlog.get_logger(__name__)
 
@@ -62,17 +63,29 @@ class Desk:
                 self.bell.wait(BUSY if busy else IDLE)
 
     def work(self) -> bool:
-        """Do all there is to do now; tell whether more is soon to come."""
-        while not self.closed and (message := inbox.take(self.owner)) is not None:
-            inbox.handle(message)
-        inbox.answer_ended()
-        sender = client.of(self.app)
-        while not self.closed and sender and (due := outbox.claim(self.owner)):
-            sending = [spawn(self._send, reply, sender) for reply in due]
-            for thread in sending:
-                thread.join()
+        """Do all there is to do now, some of each kind in turn; tell whether more is soon to come."""
+        while not self.closed and any([self._read(), inbox.answer_ended(), self._send_due()]):
+            pass
         self._tidy()
         return inbox.is_answering()
+
+    def _read(self) -> int:
+        """Handle a few messages, so that a flood of them keeps nobody's answer back; return how many."""
+        for count in range(AT_ONCE):
+            if self.closed or (message := inbox.take(self.owner)) is None:
+                return count
+            inbox.handle(message)
+        return AT_ONCE
+
+    def _send_due(self) -> int:
+        """Send what is due, the first for each of a few numbers; return how many there were."""
+        if self.closed or (sender := client.of(self.app)) is None:
+            return 0
+        due = outbox.claim(self.owner)
+        sending = [spawn(self._send, reply, sender) for reply in due]
+        for thread in sending:
+            thread.join()
+        return len(due)
 
     def _send(self, reply: Reply, sender: client.Client) -> None:
         with self.app.app_context():

@@ -14,8 +14,9 @@ BARE = "```"
 _INLINE = re.compile(r"(`+)(.+?)\1")
 _HEADING = re.compile(r"^ {0,3}#{1,6}\s+(.*?)\s*#*$")
 _BULLET = re.compile(r"^(\s*)[-*+]\s+")
-_IMAGE = re.compile(r"!\[([^\]]*)\]\([^)]*\)")
-_LINK = re.compile(r"\[([^\]]+)\]\((https?://[^)\s]+)[^)]*\)")
+# A model may write whatever it was asked for, so neither may try the same letters in many ways.
+_IMAGE = re.compile(r"!\[([^\[\]]*)\]\([^)\[]*\)")
+_LINK = re.compile(r"\[([^\[\]]+)\]\((https?://[^)\[\s]++)[^)\[]*+\)")
 _BOLD = re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1")
 _ITALIC = re.compile(r"(?<![\w*])\*(?=\S)([^*]+?)(?<=\S)\*(?![\w*])")
 _STRUCK = re.compile(r"~~(?=\S)(.+?)(?<=\S)~~")

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import JSON, Date, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from codesherpa.database import Key, Time, now
+from codesherpa.database import NEVER_AGAIN, Key, Time, now
 from codesherpa.extensions import Model
 
 
@@ -38,11 +38,15 @@ class Message(Model):
     """
 
     __tablename__ = "whatsapp_messages"
-    __table_args__ = (Index("ix_whatsapp_messages_state_id", "state", "id"),)
+    __table_args__ = (
+        Index("ix_whatsapp_messages_state_id", "state", "id"),
+        Index("ix_whatsapp_messages_sender_state_id", "sender", "state", "id"),
+        NEVER_AGAIN,
+    )
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     wamid: Mapped[str] = mapped_column(String(255), unique=True)
-    sender: Mapped[str] = mapped_column(String(20), index=True)
+    sender: Mapped[str] = mapped_column(String(20))
     kind: Mapped[str] = mapped_column(String(20))
     text: Mapped[str] = mapped_column(Text, default="")
     state: Mapped[str] = mapped_column(String(10), default="waiting")
@@ -61,10 +65,14 @@ class Reply(Model):
     """
 
     __tablename__ = "whatsapp_replies"
-    __table_args__ = (Index("ix_whatsapp_replies_state_id", "state", "id"),)
+    __table_args__ = (
+        Index("ix_whatsapp_replies_state_id", "state", "id"),
+        Index("ix_whatsapp_replies_recipient_state_id", "recipient", "state", "id"),
+        NEVER_AGAIN,
+    )
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
-    recipient: Mapped[str] = mapped_column(String(20), index=True)
+    recipient: Mapped[str] = mapped_column(String(20))
     body: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     state: Mapped[str] = mapped_column(String(10), default="waiting")
     tries: Mapped[int] = mapped_column(default=0)

@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 import structlog
 
-from codesherpa import tracing
 from codesherpa.concurrency import Cancellation
+from codesherpa.observability import tracing
 from codesherpa.providers.bedrock import faults, stream
 from codesherpa.providers.bedrock.faults import Failure
 from codesherpa.providers.bedrock.request import Question, build

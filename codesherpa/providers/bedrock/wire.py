@@ -14,6 +14,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Any
 
 import boto3
@@ -26,7 +27,7 @@ from botocore.awsrequest import (
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
-_in_hand = threading.local()
+_in_hand: ContextVar[Call | None] = ContextVar("_in_hand", default=None)
 
 
 class Call:
@@ -50,11 +51,11 @@ class Call:
     @contextlib.contextmanager
     def in_hand(self) -> Iterator[None]:
         """Make this the call that connections opened by this thread belong to."""
-        _in_hand.call = self
+        _in_hand.set(self)
         try:
             yield
         finally:
-            _in_hand.call = None
+            _in_hand.set(None)
 
     def attach(self, carrier: socket.socket) -> None:
         """Take the socket that carries the call; refuse it when the call was cancelled meanwhile."""
@@ -89,10 +90,11 @@ class Call:
 
 
 class _Tapped:
-    """A connection that tells the call in hand which socket is its own."""
+    """A connection that tells the call in hand which socket is its own, and sends a question in one piece."""
 
     sock: Any
     timeout: Any
+    _gathered: list[bytes] | None = None
 
     def connect(self) -> None:
         super().connect()  # type: ignore[misc]
@@ -101,15 +103,27 @@ class _Tapped:
     def request(self, *args: Any, **kwargs: Any) -> Any:
         if self.sock is not None:
             self._tell()
-        return super().request(*args, **kwargs)  # type: ignore[misc]
+        self._gathered = []
+        try:
+            super().request(*args, **kwargs)  # type: ignore[misc]
+        finally:
+            gathered, self._gathered = self._gathered, None
+        super().send(b"".join(gathered))  # type: ignore[misc]
+
+    def send(self, data: bytes) -> None:
+        # urllib3 sends the head and the body apart, and whoever waits at the other end would be woken twice.
+        if self._gathered is not None:
+            self._gathered.append(data)
+        else:
+            super().send(data)  # type: ignore[misc]
 
     def getresponse(self) -> Any:
-        if call := getattr(_in_hand, "call", None):
+        if call := _in_hand.get():
             self.timeout = min(self.timeout or call.left(), call.left())
         return super().getresponse()  # type: ignore[misc]
 
     def _tell(self) -> None:
-        if call := getattr(_in_hand, "call", None):
+        if call := _in_hand.get():
             call.attach(self.sock)
 
 
@@ -125,7 +139,7 @@ class _Releasing:
     """A pool that takes the connection away from the call in hand before others may have it."""
 
     def _put_conn(self, connection: Any) -> None:
-        if call := getattr(_in_hand, "call", None):
+        if call := _in_hand.get():
             call.detach()
         super()._put_conn(connection)  # type: ignore[misc]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +15,8 @@ from codesherpa.database import now
 from codesherpa.errors import ModelError, ModelThrottled
 from codesherpa.extensions import db
 from codesherpa.integrations import jobs
-from codesherpa.integrations.github.models import Review
+from codesherpa.integrations.github import records
+from codesherpa.integrations.github.models import Repository, Review
 from codesherpa.integrations.models import Job
 from tests.integrations.github.conftest import GITHUB, PATIENCE, SECRET, Hook, finding, says
 from tests.scripted import Scripted
@@ -193,6 +195,32 @@ def test_a_burst_of_pushes_reviews_the_last_one(hook: Hook, github: World, model
     }
     assert len(model.briefs) == len(github.said()) == len(github.on_lines()) == 1
     assert f"Read at {7:010x}"[:8] in github.said()[0]
+
+
+def test_a_burst_over_two_workers_reviews_the_last_one(
+    github: World, make_app: Callable[..., Flask], github_world: Any
+) -> None:
+    model = Scripted()
+    says(model, finding(1))
+    workers = [make_app(GITHUB_API_URL=github_world[1], **GITHUB) for _ in range(2)]
+    hooks = [Hook(app, github) for app in workers]
+    for app in workers:
+        app.extensions["provider"] = model
+
+    pull = github.pull()
+    for number in range(8):
+        pull.push(f"{number:040x}")
+        hooks[number % 2].push()
+    found = hooks[0].settle()
+    for app in workers:
+        app.extensions["runner"].close()
+        with app.app_context():
+            db.engine.dispose()
+
+    assert [job.status for job in found if job.payload["head"] == f"{7:040x}"] == ["done"]
+    assert len(github.said()) == 1
+    assert Counter(one["line"] for one in github.on_lines()) == {1: 1}
+    assert f"Read at {pull.head[:10]}" in github.said()[0]
 
 
 def test_a_push_ends_the_review_of_what_was_there_before(hook: Hook, github: World, model: Scripted) -> None:
@@ -440,6 +468,34 @@ def test_a_comment_that_asks_gets_an_explanation_once(hook: Hook, github: World,
     assert "1. Read it." in said
     assert "what it prints" in model.briefs[0].turns[-1].text
     assert (made["id"], standin.US, "eyes") in github.reactions
+
+
+def test_the_reviews_of_a_repository_are_counted_one_by_one(
+    hook: Hook, github: World, model: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two that count at once would both find room for the last review of the day."""
+    says(model)
+    github.pull()
+    hook.push()
+    hook.settle()
+    counting, together = threading.Semaphore(1), threading.Event()
+    today = records.today
+
+    def count(repository: Repository) -> int:
+        if not counting.acquire(blocking=False):
+            together.set()
+        together.wait(0.2)
+        counting.release()
+        return today(repository)
+
+    monkeypatch.setattr(records, "today", count)
+    for number in range(2, 5):
+        github.pull(number, head=f"{number:040x}")
+        hook.push(number)
+    hook.settle()
+
+    assert len(model.briefs) == 4
+    assert not together.is_set()
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import random
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +12,6 @@ from sqlalchemy import func, select
 
 from codesherpa.extensions import db
 from codesherpa.integrations.models import Delivery, Job
-from codesherpa.integrations.signatures import sign
 from tests.integrations.github.conftest import SECRET, Hook, says
 from tests.scripted import Scripted
 from tests.standins.github import World, issue_comment, pull_request, user
@@ -56,21 +53,6 @@ def test_the_signature_comes_before_everything_else(hook: Hook) -> None:
     for body in (b"", b"{", b"\xff" * 100, b"[]"):
         assert code(hook.send("pull_request", body, secret="wrong")) == (401, "unauthorized")
         assert code(hook.send("pull_request", body)) == (400, "bad_request")
-
-
-def test_of_forged_requests_none_is_accepted(app: Flask, hook: Hook, github: World) -> None:
-    chance = random.Random(3)
-    body = json.dumps(pull_request(github.repo(), github.pull())).encode()
-    good = sign(SECRET, body)
-    for _ in range(300):
-        at = chance.randrange(len(good))
-        forged = good[:at] + chr(ord(good[at]) ^ (1 << chance.randrange(5))) + good[at + 1 :]
-        if not forged.isprintable():
-            continue
-        answer = hook.send("pull_request", body, **{"X-Hub-Signature-256": forged})
-        assert code(answer) == (401, "unauthorized"), forged
-
-    assert jobs(app) == []
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,11 @@ def app(make_app: Callable[..., Flask], standin: Standin) -> Flask:
 
 @pytest.fixture
 def deliver(client: FlaskClient, standin: Standin) -> Callable[..., Any]:
-    """Deliver messages as Meta does, signed."""
+    return deliverer(client, standin)
+
+
+def deliverer(client: FlaskClient, standin: Standin) -> Callable[..., Any]:
+    """Return what delivers messages as Meta does, signed."""
 
     def post(*messages: dict[str, Any], **kwargs: Any) -> Any:
         body = json.dumps(whatsapp.delivery(*messages, **kwargs)).encode()

@@ -29,6 +29,7 @@ FINDING = {
         ("## A **heading** ##", "*A heading*"),
         ("- one\n  * two", "• one\n  • two"),
         ("[docs](https://example.com/a 'title')", "docs (https://example.com/a)"),
+        ("[X](https://example.com/X_(Y))", "X (https://example.com/X_(Y))"),
         ("![tracker](https://example.com/a.png)", "tracker"),
         ("`a ** b` and ``c`d``", "`a ** b` and `c`d`"),
         ("```python app.py\na = '**b**'\n# c\n```", "```\na = '**b**'\n# c\n```"),
@@ -83,6 +84,14 @@ def test_no_message_is_too_long_and_no_letter_is_lost(text: str, longest: int) -
 
     assert all(size(page) <= longest for page in told)
     assert "".join("".join(told).replace("`", "").split()) == "".join(text.replace("`", "").split())
+
+
+@pytest.mark.parametrize("unit", ["[a](http://a", "[a](http://a ", "![", "![](", "[", "**a", "`a", "~~a"])
+def test_what_a_model_was_asked_to_repeat_is_read_once(unit: str) -> None:
+    """A careless pattern would take hours for these."""
+    told = messages(unit * (60_000 // len(unit)), None)
+
+    assert sum(map(size, told)) > 10_000
 
 
 @given(st.text(max_size=300))

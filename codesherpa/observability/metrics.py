@@ -1,15 +1,17 @@
 """What this process counts for Prometheus: latency, traffic, errors and saturation of what it is made of.
 
-Routes are counted in `observability`, models and replies in `usage`. Behind nginx each process is asked itself;
+Routes are counted in `requests`, models and replies in `usage`. Behind nginx each process is asked itself;
 where gunicorn runs several workers at one port they count together, in files (see gunicorn.conf.py).
 """
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -19,9 +21,10 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from sqlalchemy import Connection, Engine, ExceptionContext, event
 from sqlalchemy.pool import Pool
 
-from codesherpa import tracing
 from codesherpa.concurrency import spawn
 from codesherpa.extensions import db
+from codesherpa.observability import tracing
+from codesherpa.observability.requests import request_id
 
 QUICK = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 BEAT = 0.5  # Seconds between two looks at how late the process is.
@@ -32,6 +35,8 @@ LATE = Histogram("codesherpa_late_seconds", "How late a beat of the process came
 QUERIES = Histogram("codesherpa_query_seconds", "Time that the database took for a statement.", buckets=QUICK)
 FAULTS = Counter("codesherpa_query_faults", "Statements that the database failed or refused.", ["kind"])
 IN_USE = Gauge("codesherpa_connections_in_use", "Connections to the database in use.", multiprocess_mode="livesum")
+MEMORY = Gauge("codesherpa_memory_bytes", "Memory that is resident.", multiprocess_mode="livesum")
+REDIS_AWAY = Gauge("codesherpa_redis_away", "1 while Redis does not answer.", multiprocess_mode="livemax")
 MOST = Gauge("codesherpa_connections_most", "Connections that the pool may open.", multiprocess_mode="livesum")
 
 log = structlog.get_logger("codesherpa.socket")
@@ -64,6 +69,7 @@ def exposition() -> bytes:
 @contextmanager
 def watching(name: str) -> Iterator[Watched]:
     """Time a socket's event, trace it, and give it a line in the log."""
+    request_id()  # From here on, all that is logged of it carries one.
     watched, started = Watched(), time.perf_counter()
     with tracing.span(f"ws {name}") as span:
         yield watched
@@ -75,7 +81,7 @@ def watching(name: str) -> Iterator[Watched]:
 
 
 def start_beating() -> None:
-    """Measure from now on how late this process is: what computes on the hub delays everybody."""
+    """Measure from now on how late this process is, since what computes on the hub delays everybody, and how large."""
     spawn(beat)
 
 
@@ -84,6 +90,19 @@ def beat() -> None:
         due = time.perf_counter() + BEAT
         time.sleep(BEAT)
         LATE.observe(max(0.0, time.perf_counter() - due))
+        MEMORY.set(resident())
+
+
+def resident() -> float:
+    """Return the memory of this process in bytes, 0 where the system does not tell.
+
+    prometheus_client knows too, but not where several workers of a port count together.
+    """
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return 0.0
+    return float(pages * os.sysconf("SC_PAGE_SIZE"))
 
 
 @event.listens_for(Pool, "checkout")

@@ -6,19 +6,22 @@ import re
 
 from structlog.typing import EventDict
 
-# Tokens, hashes of passwords, keys of AWS and GitHub, and what a header or a URL carries of such.
+# Tokens, hashes of passwords, keys of AWS and GitHub, and what a header or a URL carries of such. Whoever calls may
+# have long text of his own logged, so none of these may look at the same letters again and again.
 SECRETS = re.compile(
-    r"eyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?"
+    r"eyJ[\w-]{8,500}\.[\w-]+(?:\.[\w-]*)?"
     r"|\$2[aby]\$\d\d\$[./A-Za-z0-9]{22,53}"
     r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"
     r"|\b(?:gh[pousr]_|github_pat_)\w{20,}"
     r"|(?i:\b(?:bearer|basic)\s+)[\w.~+/=-]{8,}"
-    r"|(?<=://)[^\s/@]+:[^\s/@]+(?=@)"
+    r"|(?<=://)[^\s/@:]*:[^\s/@]+(?=@)"
 )
 # PostgreSQL tells the row that it refuses.
 ROWS = re.compile(r"^(DETAIL:|CONTEXT:).*$", re.MULTILINE)
 # Control characters, and those that turn the direction of what follows or end a line in some viewers.
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+# What libraries colour their lines with; taken out first, since it might part a secret.
+COLOURS = re.compile("\x1b\\[[0-9;]*m")
 INDENT = "    "
 
 
@@ -29,7 +32,7 @@ def clean(_logger: object, _level: str, line: EventDict) -> EventDict:
 
 def cleaned(value: object) -> object:
     if isinstance(value, str):
-        return printable(withheld(value))
+        return printable(withheld(COLOURS.sub("", value)))
     if isinstance(value, dict):
         return {name: cleaned(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple | set):
