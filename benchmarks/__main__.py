@@ -1,8 +1,9 @@
 """`make bench`: every measurement in this folder, one after the other, into benchmarks/report.md.
 
 A part is a module with a `main` that prints what it measured, its reference of the same run beside it; what it gives
-to `record.bars` becomes a picture. Each runs in a process of its own, so one that fails leaves the others whole.
-`python -m benchmarks --quick` sees whether they work, and writes to a folder that it names; names run those alone.
+to `record` becomes a picture, and a line of the summary that docs/deployment.md carries too. Each runs in a process
+of its own, so one that fails leaves the others whole. `python -m benchmarks --quick` sees whether they work, and writes
+to a folder that it names; names run those alone.
 """
 # ruff: noqa: T201  # A measurement prints.
 
@@ -14,6 +15,7 @@ import importlib.util
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import tempfile
@@ -21,9 +23,14 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
-ORDER = ("rest", "logins", "sign_in", "streaming", "sockets", "startup", "slow_clients", "routing")
+PAGE = HERE.parent / "docs" / "deployment.md"
+SUMMARY = re.compile(r"(?<=<!-- from benchmarks/report.md -->\n).*?(?=<!-- to here -->)", re.S)
+NOT_YET = "\n*Not measured yet: `make bench` writes it here.*\n\n"
+ORDER = ("rest", "logins", "sign_in", "streaming", "sockets", "leaving", "startup", "slow_clients", "routing")
+TITLES = {"rest": "REST", "logins": "Sign-ins", "sign_in": "Others while a crowd signs in", "startup": "Start"}
 # What a quick run sets, for the parts to be short by.
 QUICK = {"BENCH_QUICK": "1", "BENCH_ROUNDS": "1", "BENCH_STREAMS": "1,10"}
 VERSIONS = ("flask", "flask-socketio", "eventlet", "gunicorn", "sqlalchemy", "bcrypt", "boto3")
@@ -36,9 +43,17 @@ class Ran:
 
     name: str
     text: str
-    bars: list[dict[str, object]]
+    recorded: list[dict[str, Any]]
     seconds: float
     fault: str = ""
+
+    def pictures(self) -> dict[str, list[dict[str, Any]]]:
+        """Return the bars that belong into each picture."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for line in self.recorded:
+            if line["kind"] == "bars":
+                found.setdefault(line["picture"], []).append(line)
+        return found
 
 
 def main() -> int:
@@ -50,8 +65,9 @@ def main() -> int:
         ran.append(run(name, QUICK if options.quick else {}))
         print(ran[-1].fault or ran[-1].text, flush=True)
     if options.quick or not options.parts:
-        pictures = draw(ran, folder)
-        (folder / "report.md").write_text(report(ran, pictures))
+        (folder / "report.md").write_text(report(ran, draw(ran, folder)))
+        if not options.quick:
+            PAGE.write_text(SUMMARY.sub(lambda _: summary(ran), PAGE.read_text()))
         print(f"written to {folder / 'report.md'}")
     return 1 if any(part.fault for part in ran) else 0
 
@@ -84,8 +100,8 @@ def run(name: str, environ: dict[str, str]) -> Ran:
             text = done.stdout
         except subprocess.TimeoutExpired:
             fault, text = f"failed: took more than {LONGEST} s", ""
-        bars = [json.loads(line) for line in recorded.read().decode().splitlines()]
-    return Ran(name, text.rstrip(), bars, time.monotonic() - started, fault)
+        lines = [json.loads(line) for line in recorded.read().decode().splitlines()]
+    return Ran(name, text.rstrip(), lines, time.monotonic() - started, fault)
 
 
 def draw(ran: list[Ran], folder: Path) -> dict[str, list[str]]:
@@ -94,7 +110,9 @@ def draw(ran: list[Ran], folder: Path) -> dict[str, list[str]]:
         return {}
     from benchmarks import pictures
 
-    return {part.name: [pictures.bars(folder, **recorded) for recorded in part.bars] for part in ran}
+    return {
+        part.name: [pictures.draw(folder, name, panels) for name, panels in part.pictures().items()] for part in ran
+    }
 
 
 def report(ran: list[Ran], pictures: dict[str, list[str]]) -> str:
@@ -106,8 +124,19 @@ def report(ran: list[Ran], pictures: dict[str, list[str]]) -> str:
         "the ratios, each to a reference that was measured in the same run.",
         "",
         *(f"- {line}" for line in machine()),
+        "",
+        "## In short",
+        summary(ran),
     ]
-    return "\n".join([*head, "", *(section(part, pictures.get(part.name, [])) for part in ran)])
+    return "\n".join([*head, *(section(part, pictures.get(part.name, [])) for part in ran)])
+
+
+def summary(ran: list[Ran]) -> str:
+    """Return the parts' headlines as a table."""
+    rows = [line["cells"] for part in ran for line in part.recorded if line["kind"] == "headline"]
+    head = ["one worker, which is one core", "codesherpa", "reference of the same run", "ratio"]
+    lines = [f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows]]
+    return "\n".join(["", *lines, "", ""])
 
 
 def section(part: Ran, pictures: list[str]) -> str:
@@ -116,7 +145,7 @@ def section(part: Ran, pictures: list[str]) -> str:
     about = source.split('"""')[1].strip() if '"""' in source else ""
     shown = "\n".join(f"![{Path(name).stem}]({name})\n" for name in pictures)
     body = f"**{part.fault}**\n" if part.fault else f"```\n{part.text}\n```\n"
-    title = part.name.replace("_", " ").capitalize()
+    title = TITLES.get(part.name, part.name.replace("_", " ").capitalize())
     return f"## {title}\n\n{about}\n\n{body}\n{shown}\n(`python -m benchmarks.{part.name}`, {part.seconds:.0f} s)\n"
 
 

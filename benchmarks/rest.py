@@ -28,6 +28,7 @@ from flask_migrate import upgrade
 from sqlalchemy import insert, text
 
 import config
+from benchmarks.record import bars, headline
 from codesherpa import create_app
 from codesherpa.agents.models import Agent
 from codesherpa.auth import tokens
@@ -270,13 +271,20 @@ def print_table(real: Server, bare: Server, bearers: dict[str, str]) -> None:
         "POST /agents": request("POST", "/api/v1/agents", writer, b'{"name": "Measured", "kind": "review"}'),
     }
     print(f"{'':20}{'req/s':>8}{'p50 ms':>9}{'p99 ms':>9}{'CPU ms':>9}{'bare ms':>9}{'bare req/s':>12}{'x bare':>8}")
+    costs, rates = {}, {}
     for name, sent in routes.items():
         beside, found = take_turns((bare, request("GET", "/bare")), (real, sent))
+        costs[name] = {"codesherpa": found.cpu_each, "bare Flask": beside.cpu_each}
+        rates[name] = median(found.rates)
+        reference = f"a bare Flask route: {median(beside.rates):,.0f}"
+        headline(f"{name}, a second", f"{rates[name]:,.0f}", reference, f"{ratio(beside, found):.2f} x the CPU")
         print(
             f"{name:20}{median(found.rates):8.0f}{found.percentile(50):9.2f}{found.percentile(99):9.2f}"
             f"{found.cpu_each:9.3f}{beside.cpu_each:9.3f}{median(beside.rates):12.0f}{ratio(beside, found):8.2f}",
             flush=True,
         )
+    bars("rest", "CPU of one request", "milliseconds of the worker", costs)
+    bars("rest", "Requests that one worker answers", f"a second, over {CONNECTIONS} connections", rates)
 
 
 def print_history(real: Server, bearers: dict[str, str]) -> None:

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 
+from benchmarks.record import bars
 from codesherpa.sherpas import router
 from tests.sherpas.routing.labelled import Labelled, load
 
@@ -46,15 +47,18 @@ def shares(rows: Iterable[Labelled], key: Callable[[Labelled], str]) -> str:
 
 def main() -> None:
     """Print the scores of each set."""
+    told = {}
     for name in ("tuned", "practice", "held_out"):
         rows = load(name)
         times = sorted(map(microseconds, rows))
         p50, p99 = (times[int(len(times) * share)] for share in (0.5, 0.99))
         good, open_ones = sum(map(right, rows)), sum(map(undecided, rows))
+        told[name.replace("_", " ")] = 100 * good / len(rows)
         print(f"{name}: {good / len(rows):.1%} of {len(rows)} right, {open_ones / len(rows):.1%} left open")  # noqa: T201
         print(f"  by language: {shares(rows, lambda row: row.language)}")  # noqa: T201
         print(f"  by label:    {shares(rows, lambda row: row.target_agent)}")  # noqa: T201
         print(f"  microseconds per message: p50 {p50:.0f}, p99 {p99:.0f}")  # noqa: T201
+    bars("routing", "Messages that go to the right sherpa without a model", "percent, by set of labels", told)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import time
 import urllib.request
 from statistics import median
 
-from benchmarks.record import bars, quick
+from benchmarks.record import bars, headline, quick
 from benchmarks.rest import SETTINGS, serving
 from benchmarks.sockets import memory
 
@@ -33,7 +33,11 @@ def main() -> None:
         print(f"{name:12}{row[0]:9.2f}{row[1]:13.2f}{row[2]:8.1f}")
     ratios = [mine / other for mine, other in zip(*medians, strict=True)]
     print(f"{'x bare':12}{ratios[0]:9.2f}{ratios[1]:13.2f}{ratios[2]:8.2f}")
-    bars("startup", "Memory after the start", "MiB", {"codesherpa": medians[0][2], "bare": medians[1][2]})
+    told = (("Time to the first answer", "seconds"), ("CPU of the start", "seconds"), ("Memory", "MiB"))
+    for (title, unit), mine, other, ratio in zip(told, *medians, ratios, strict=True):
+        bars("startup", title, unit, {"": {"codesherpa": mine, "bare Flask": other}})
+        reference = f"a bare Flask application: {other:.3g}"
+        headline(f"Start: {title.lower()}, {unit}", f"{mine:.3g}", reference, f"{ratio:.2f}")
 
 
 def start(app: str, path: str, settings: str, environ: dict[str, str]) -> tuple[float, float, float]:

@@ -15,12 +15,13 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import quantiles
+from statistics import median, quantiles
 from typing import Any
 
 from flask_migrate import upgrade
 
 import config
+from benchmarks.record import bars, headline
 from benchmarks.rest import SETTINGS, Server, serving, sign_in
 from codesherpa import create_app
 from codesherpa.extensions import db
@@ -125,33 +126,54 @@ def print_paced(servers: dict[str, Server], standin: bedrock.StandIn, bearers: l
     print(f"{tokens} tokens at {PACED['tokens_per_second']} a second: milliseconds over the stand-in's own")
     columns = f"{'first p50':>10}{'p99':>8}{'whole p50':>10}{'p99':>8}{'CPU ms/1000 tokens':>20}"
     print(f"{'':26}{columns}{'KB/stream':>11}{'events':>8}")
+    costs: dict[str, dict[str, float]] = {f"{count} at once": {} for count in COUNTS}
+    waits: dict[str, dict[str, float]] = {f"{count} at once": {} for count in COUNTS}
     for count in COUNTS:
         for name, server in servers.items():
             found = stream(server, bearers[:count], look_after=1.5)
-            cpu = 1e6 * found.cpu / (count * tokens)
+            cpu = costs[f"{count} at once"][name] = 1e6 * found.cpu / (count * tokens)
+            waits[f"{count} at once"][name] = 1000 * median(found.times("sent", "first"))
             events = sum(reply["events"] for reply in found.replies) / count
             print(
                 f"{name:12}{count:6} at once {spread(found.times('sent', 'first'))}  "
                 f"{spread(found.times('sent', 'last'), IDEAL)}{cpu:20.1f}{found.memory:11.0f}{events:8.0f}",
                 flush=True,
             )
+    bars("streaming", "CPU of 1,000 tokens, streamed as a model writes them", "milliseconds of the worker", costs)
+    bars("streaming", "Time to the first word over the model's own, median", "milliseconds", waits)
+    tell_paced(costs[f"{max(COUNTS)} at once"], waits[f"{max(COUNTS)} at once"])
+
+
+def tell_paced(cost: dict[str, float], wait: dict[str, float]) -> None:
+    """Give to the summary what the most replies at once came to; a core is what their CPU would fill."""
+    pace = PACED["tokens_per_second"]
+    most = {name: 1e6 / (pace * one) for name, one in cost.items()}
+    told = f"Replies of {pace} tokens a second that fill a core"
+    ratio = f"{cost['codesherpa'] / cost['bare']:.2f} x the CPU"
+    headline(told, f"{most['codesherpa']:,.0f}", f"bare python-socketio and boto3: {most['bare']:,.0f}", ratio)
+    told = f"First word later than the model's, {max(COUNTS)} replies at once"
+    ratio = f"{wait['codesherpa'] / wait['bare']:.2f}"
+    headline(told, f"{wait['codesherpa']:.0f} ms", f"bare: {wait['bare']:.0f} ms", ratio)
 
 
 def print_flat_out(servers: dict[str, Server], standin: bedrock.StandIn, bearers: list[str]) -> None:
     standin.script(FLAT_OUT)
     tokens = FLAT_OUT["tokens"]
     print(f"{tokens} tokens as fast as they come")
+    told: dict[str, dict[str, float]] = {}
     for count in COUNTS:
         rates = {}
         for name, server in servers.items():
             found = stream(server, bearers[:count])
             rates[name] = found.characters / found.seconds
+            told.setdefault(f"{count} at once", {})[name] = count * tokens / found.seconds
             cpu = 1e6 * found.cpu / (count * tokens)
             print(
                 f"{name:12}{count:6} at once{found.seconds:8.2f} s{rates[name]:12,.0f} characters/s"
                 f"{count * tokens / found.seconds:10,.0f} tokens/s{cpu:8.1f} ms CPU/1000 tokens"
             )
         print(f"{'':12}{count:6} at once: {rates['codesherpa'] / rates['bare']:.1f} times the bare server", flush=True)
+    bars("streaming", "Tokens as fast as they come", "a second, through one worker", told)
 
 
 if __name__ == "__main__":
