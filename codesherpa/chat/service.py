@@ -103,16 +103,16 @@ def submit(user: User, message: str, client_message_id: str | None = None, **bes
     """
     process.here().turnstile.enter()
     for _ in range(2):  # Another may make the same message or conversation first; then it is there to be found.
-        if client_message_id and (first := sent_before(user, client_message_id)):
-            return first, False
+        if client_message_id and (sent := sent_before(user, client_message_id)):
+            return sent, False
         try:
             values, is_first = store(user, message, client_message_id, **beside)
         except IntegrityError:
             continue
         except BudgetExceeded:
             # The first of two at once may have taken what was left, and is the answer to both.
-            if client_message_id and (first := sent_before(user, client_message_id)):
-                return first, False
+            if client_message_id and (sent := sent_before(user, client_message_id)):
+                return sent, False
             raise
         sweep.start()
         chat = Chat(**values)
@@ -172,9 +172,9 @@ def store(
         if conversation is not None:
             unit.run(GOES_ON, conversation_id=conversation.id, last_chat_at=at, updated_at=at)
         else:
-            first = {"user_id": user.id, "title": titled(message), "session_key": session_id}
+            named = {"user_id": user.id, "title": titled(message), "session_key": session_id}
             times = {"created_at": at, "updated_at": at, "last_chat_at": at}
-            where["conversation_id"] = unit.run(NEW_CONVERSATION, **where, **first, **times)[0].id
+            where["conversation_id"] = unit.run(NEW_CONVERSATION, **where, **named, **times)[0].id
         values = BLANK | where | said | {"user_id": user.id, "reserved_tokens": reserved, "request_id": request_id()}
         if not here.leaving and leases.at_once(active, where["conversation_id"]):
             values |= leases.fresh(here.owner)
