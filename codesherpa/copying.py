@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from sqlalchemy import Connection, Engine, Table, create_engine, func, select, text
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from codesherpa.errors import Conflict
+from codesherpa.errors import Conflict, NotFound
 from codesherpa.extensions import db
 
 CHUNK = 500
@@ -30,8 +32,11 @@ def copy_from(url: str) -> Iterator[tuple[str, int]]:
     """Copy every row of the database at `url` into the application's own; yield each table and its rows.
 
     All of it is one transaction: there is either everything at the end or nothing. Raises Conflict unless this
-    database is empty and both are at the same migration.
+    database is empty and both are at the same migration, and NotFound where there is no such file.
     """
+    path = make_url(url).database
+    if url.startswith("sqlite") and not (path and Path(path).is_file()):  # SQLite would make one.
+        raise NotFound(f"There is no file {path}.")
     engine = create_engine(url)
     try:
         with engine.connect() as source, db.engine.begin() as target:

@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import context
+from alembic.util import CommandError
 from flask import current_app
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DatabaseError
 
 try:
     import fcntl
@@ -33,9 +35,21 @@ def queued() -> Iterator[None]:
     if db.engine.dialect.name != "sqlite" or not path or path == ":memory:" or fcntl is None:
         yield
         return
-    with Path(f"{path}.lock").open("w") as lock:  # It stays: who removes a lock file lets two in.
+    try:
+        lock = Path(f"{path}.lock").open("w")  # noqa: SIM115 (closed below). It stays: who removes it lets two in.
+    except OSError as fault:
+        raise CommandError(f"{path} cannot be opened: {fault.strerror}.") from fault
+    with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def connected() -> Connection:
+    """Return a connection. Raises CommandError, which is told in one line, where there is no database to be had."""
+    try:
+        return db.engine.connect()
+    except DatabaseError as fault:
+        raise CommandError(f"The database refused: {str(fault.orig).strip().splitlines()[0]}.") from fault
 
 
 @contextmanager
@@ -60,7 +74,7 @@ def check(connection: Connection) -> None:
 
 
 def run() -> None:
-    with queued(), db.engine.connect() as connection:
+    with queued(), connected() as connection:
         context.configure(
             connection=connection,
             target_metadata=db.metadata,

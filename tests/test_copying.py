@@ -73,3 +73,4 @@ def test_a_database_without_tables_is_refused(app: Flask, tmp_path: Path) -> Non
 
         assert (refused.exit_code, len(refused.stderr.splitlines())) == (1, 1), refused.output
         assert "Traceback" not in refused.output
+    assert not (tmp_path / "none.db").exists()

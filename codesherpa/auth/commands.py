@@ -6,52 +6,20 @@ It stands here and not in `user`, since most of it ends sessions, and `user` kno
 from __future__ import annotations
 
 import sys
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import click
-from flask import g, json
-from flask.cli import AppGroup
-from marshmallow import Schema
-from marshmallow import ValidationError as SchemaError
-from sqlalchemy.exc import SQLAlchemyError
 
 from codesherpa.auth import schemas, service
-from codesherpa.database import LARGEST_KEY
-from codesherpa.errors import AppError, sentences
-from codesherpa.terminal import printable, table, when
+from codesherpa.terminal import Commands, begin, json_option, load, printable, table, tell, when
 from codesherpa.user import audit
 from codesherpa.user import schemas as user_schemas
 from codesherpa.user import service as users
-from codesherpa.user.models import User
+from codesherpa.user.models import LONGEST_NAME, User
 
 USER, SESSION, EVENT = user_schemas.User(), schemas.Session(exclude=("current",)), user_schemas.AuditEvent()
 
 
-class Commands(AppGroup):
-    """Commands that have an id for the audit trail, as a request has, and whose failures are one line."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        with one_line():
-            return super().invoke(ctx)
-
-
-@contextmanager
-def one_line() -> Iterator[None]:
-    """End a command that fails with one line, for what has a name and for a database that is away."""
-    try:
-        yield
-    except AppError as fault:
-        raise click.ClickException(fault.message) from fault
-    except SQLAlchemyError as fault:
-        why = str(getattr(fault, "orig", None) or fault).strip().splitlines()[0]
-        hint = "Is it up, and has `flask db upgrade` been run?"
-        raise click.ClickException(f"The database refused: {why}. {hint}") from fault
-
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 stdin_option = click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 who = click.argument("account", metavar="EMAIL|ID")
 
@@ -70,8 +38,11 @@ def user() -> None:
 def create(email: str | None, named: str | None, name: str | None, password_stdin: bool, as_json: bool) -> None:
     """Make an account; the password is asked for, or read from standard input."""
     begin()
-    address = email or named or click.prompt("Email")
-    checked = load(schemas.Registration(only=("name", "email")), name=name or address.partition("@")[0], email=address)
+    if email and named:
+        raise click.UsageError("Name the address once.")
+    address = email or named or click.prompt("Email", err=True)
+    named_so = name or address.partition("@")[0][:LONGEST_NAME]
+    checked = load(schemas.Registration(only=("name", "email")), name=named_so, email=address)
     made = users.create(**checked, password=new_password(password_stdin))
     tell(as_json, {"user": USER.dump(made)}, f"Made user {made.id}, {shown(made)}.")
 
@@ -98,7 +69,7 @@ def list_users(q: str, active: bool | None, limit: int, as_json: bool) -> None:
 def show(account: str, events: int, as_json: bool) -> None:
     """Show an account, where it is signed in, and what happened to it."""
     begin()
-    found = find(account)
+    found = users.named(account)
     sessions, trail = service.sessions(found), audit.trail(found, events)
     data = {
         "user": USER.dump(found),
@@ -164,23 +135,9 @@ def delete(account: str, yes: bool, as_json: bool) -> None:
     tell(as_json, {"user": dumped}, f"Deleted {named} and all that belonged to it.")
 
 
-def begin() -> None:
-    """Name what is done now, so that the audit trail tells it from a request."""
-    g.request_id = f"command-{uuid.uuid4().hex}"
-
-
 def begin_with(account: str) -> User:
     begin()
-    return find(account)
-
-
-def find(account: str) -> User:
-    """Return the user of that id or address. Raises ClickException."""
-    number = account.isascii() and account.isdigit() and int(account) <= LARGEST_KEY
-    found = users.get(int(account)) if number else users.find(account)
-    if found is None:
-        raise click.ClickException(f"There is no user {printable(account)}.")
-    return found
+    return users.named(account)
 
 
 def new_password(from_stdin: bool) -> str:
@@ -191,20 +148,6 @@ def new_password(from_stdin: bool) -> str:
         given = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     checked: str = load(schemas.Registration(only=("password",)), password=given)["password"]
     return checked
-
-
-def load(schema: Schema, **values: str) -> dict[str, Any]:
-    """Check what was given as the API does. Raises ClickException, one line."""
-    try:
-        loaded: dict[str, Any] = schema.load(values)
-    except SchemaError as fault:
-        said = "; ".join(f"{field}: {' '.join(told)}" for field, told in sentences(fault.messages).items())
-        raise click.ClickException(said) from fault
-    return loaded
-
-
-def tell(as_json: bool, data: dict[str, Any], text: str) -> None:
-    click.echo(json.dumps(data, indent=2) if as_json else text)
 
 
 def tell_ended(as_json: bool, one: User, ended: int, text: str) -> None:

@@ -4,13 +4,14 @@ from flask import g
 from marshmallow import Schema, fields
 
 from codesherpa.schema import Email, Id, Text, Timestamp
+from codesherpa.user.models import LONGEST_NAME
 from codesherpa.user.schemas import NewPassword, User
 
 
 class Registration(Schema):
     """A new account."""
 
-    name = Text(required=True, most=120, strip=True)
+    name = Text(required=True, most=LONGEST_NAME, strip=True)
     email = Email(required=True)
     password = NewPassword(required=True)
 

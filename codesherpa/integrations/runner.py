@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from logging import INFO, WARNING
 
 import structlog
 from flask import Flask, current_app
@@ -187,17 +188,20 @@ class Runner:
         except Lost:
             end, reason = "lost", None
         except Exception as fault:  # noqa: BLE001 (whatever it is, the job is not lost)
-            end, reason = "later", self._later(task, fault)
+            end, reason = self._later(task, fault)
         db.session.rollback()
         ENDS.labels(job.kind, end).inc()
-        log.info("job", end=end, reason=reason, tries=job.tries, **told)
+        log.log(WARNING if end == "failed" else INFO, "job", end=end, reason=reason, tries=job.tries, **told)
         if end == "lost":
             jobs.put_off(job.id, task.owner, 0, "The process ended.")  # Changes nothing when somebody else has it.
         elif end != "later":
             jobs.end(job.id, task.owner, end, reason)
 
-    def _later(self, task: Task, fault: Exception) -> str:
-        """Put a job off, or give it up after too many tries; what nobody expected is logged."""
+    def _later(self, task: Task, fault: Exception) -> tuple[str, str]:
+        """Put a job off, or have it given up after too many tries; what nobody expected is logged.
+
+        Returns how it ended, and why.
+        """
         db.session.rollback()
         job = task.job
         expected = isinstance(fault, Later | ModelFault)
@@ -205,11 +209,10 @@ class Runner:
             log.error("job failed", job_id=job.id, exc_info=fault)
         reason = str(fault) if expected else f"{type(fault).__name__}"
         if job.tries >= jobs.MOST_TRIES:
-            jobs.end(job.id, task.owner, "failed", reason)
-        else:
-            asked = fault.seconds if isinstance(fault, Later) else None
-            jobs.put_off(job.id, task.owner, max(asked or 0.0, backoff.delay(job.tries)), reason)
-        return reason
+            return "failed", reason
+        asked = fault.seconds if isinstance(fault, Later) else None
+        jobs.put_off(job.id, task.owner, max(asked or 0.0, backoff.delay(job.tries)), reason)
+        return "later", reason
 
 
 def init_app(app: Flask) -> None:

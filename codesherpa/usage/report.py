@@ -41,8 +41,9 @@ SUMS = {
 Row = dict[str, Any]
 
 
-def rows(by: Sequence[str], since: date | None, until: date | None, email: str | None) -> list[Row]:
-    """Return what was called from one UTC day to another, both included, put together by some of BY.
+def rows(by: Sequence[str], since: date | None, until: date | None, user_id: int | None) -> list[Row]:
+    """Return what was called from one UTC day to another, both included, of one user or all, put together
+    by some of BY.
 
     `estimated` counts the calls whose tokens are a guess; `dollars` are a Decimal.
     """
@@ -54,8 +55,8 @@ def rows(by: Sequence[str], since: date | None, until: date | None, email: str |
         found = found.where(ModelCall.day >= since)
     if until:
         found = found.where(ModelCall.day <= until)
-    if email:
-        found = found.where(User.email_key == email.strip().casefold())
+    if user_id:
+        found = found.where(ModelCall.user_id == user_id)
     with reading():
         told = [dict(zip([*names, *SUMS], row, strict=True)) for row in db.session.execute(found)]
         db.session.commit()

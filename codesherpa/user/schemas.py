@@ -8,6 +8,7 @@ from marshmallow import Schema, ValidationError, fields, validate
 
 from codesherpa.schema import Email, Id, Item, Text, Timestamp
 from codesherpa.user import passwords
+from codesherpa.user.models import LONGEST_NAME
 
 LANGUAGES = ("en", "hi", "hinglish")
 PASSWORD = {"format": "password", "minLength": 8, "maxLength": 72, "description": "8 to 72 bytes of UTF-8, not common"}
@@ -44,7 +45,7 @@ class User(Item):
 class Profile(Schema):
     """What a user may change of itself."""
 
-    name = Text(most=120, strip=True)
+    name = Text(most=LONGEST_NAME, strip=True)
     email = Email()
     language = fields.String(validate=validate.OneOf(LANGUAGES))
     whatsapp_number = fields.String(

@@ -10,8 +10,9 @@ from sqlalchemy import delete as delete_rows
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
+from codesherpa.database import LARGEST_KEY
 from codesherpa.edge import address
-from codesherpa.errors import Conflict, EmailTaken, TokenRevoked, ValidationError
+from codesherpa.errors import Conflict, EmailTaken, NotFound, TokenRevoked, ValidationError
 from codesherpa.extensions import db
 from codesherpa.observability.requests import request_id
 from codesherpa.user import audit, passwords
@@ -46,6 +47,15 @@ def find(email: str) -> User | None:
 
 def get(id: int) -> User | None:
     return db.session.get(User, id)
+
+
+def named(account: str) -> User:
+    """Return the user of that id or address. Raises NotFound."""
+    is_id = account.isascii() and account.isdigit() and int(account) <= LARGEST_KEY
+    found = get(int(account)) if is_id else find(account)
+    if found is None:
+        raise NotFound(f"There is no user {account}.")
+    return found
 
 
 def search(q: str, active: bool | None, limit: int) -> tuple[list[User], int]:

@@ -158,7 +158,7 @@ def test_nobody_is_a_clear_error(user: Run, app: Flask) -> None:
 
 def command(*args: str, database: str, **options: Any) -> subprocess.Popen[str]:
     environ = os.environ | SETTINGS | {"DATABASE_URL": database, "FLASK_APP": "wsgi.py"}
-    return subprocess.Popen([sys.executable, "-m", "flask", "user", *args], cwd=ROOT, env=environ, text=True, **options)
+    return subprocess.Popen([sys.executable, "-m", "flask", *args], cwd=ROOT, env=environ, text=True, **options)
 
 
 def test_a_password_typed_at_a_terminal_is_not_shown(empty_sqlite: Path, tmp_path: Path) -> None:
@@ -166,6 +166,7 @@ def test_a_password_typed_at_a_terminal_is_not_shown(empty_sqlite: Path, tmp_pat
     (tmp_path / "test.db").write_bytes(empty_sqlite.read_bytes())
     keyboard, terminal = pty.openpty()
     process = command(
+        "user",
         "create",
         "ada@example.com",
         database=database,
@@ -188,10 +189,51 @@ def test_a_password_typed_at_a_terminal_is_not_shown(empty_sqlite: Path, tmp_pat
     assert PASSWORD not in seen
 
 
-def test_a_database_without_its_tables_is_told_in_one_line(tmp_path: Path) -> None:
-    process = command("list", database=f"sqlite:///{tmp_path / 'new.db'}", stderr=subprocess.PIPE)
+ASKING = {
+    "user": ["user", "list"],
+    "usage": ["usage", "report", "--user", "ada@example.com"],
+    "jobs": ["github", "jobs"],
+    "retry": ["github", "retry"],
+}
+
+
+@pytest.mark.parametrize("asked", ASKING)
+@pytest.mark.parametrize("away", [False, True], ids=["without-tables", "away"])
+def test_a_database_that_does_not_answer_is_told_in_one_line(tmp_path: Path, asked: str, away: bool) -> None:
+    database = "postgresql://postgres@127.0.0.1:9/nowhere" if away else f"sqlite:///{tmp_path / 'new.db'}"
+
+    process = command(*ASKING[asked], database=database, stderr=subprocess.PIPE)
     _, said = process.communicate(timeout=60)
 
     assert process.returncode == 1
     assert len(said.strip().splitlines()) == 1
     assert "flask db upgrade" in said
+
+
+def test_an_upgrade_of_no_database_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "text.db").write_text("This is no database, however long it may be. " * 50)
+    for database, why in {
+        "postgresql://postgres@127.0.0.1:9/nowhere": "refused",
+        f"sqlite:///{tmp_path}/no/such/folder/new.db": "No such file or directory",
+        f"sqlite:///{tmp_path}/text.db": "not a database",
+    }.items():
+        process = command("db", "upgrade", database=database, stderr=subprocess.PIPE)
+        _, said = process.communicate(timeout=60)
+
+        assert process.returncode == 1
+        assert len(said.strip().splitlines()) == 1, said
+        assert why in said
+
+
+def test_an_account_is_named_once_and_a_long_address_gives_a_name(user: Run, app: Flask) -> None:
+    twice = user("create", "a@example.com", "--email", "b@example.com", "--password-stdin", password=PASSWORD)
+    made = shown(user("create", f"{'a' * 130}@example.com", "--json", "--password-stdin", password=PASSWORD))
+
+    assert (twice.exit_code, "Name the address once." in twice.stderr) == (2, True)
+    assert made["user"]["name"] == "a" * 120
+
+
+def test_what_is_asked_for_does_not_stand_in_the_json(user: Run, app: Flask) -> None:
+    result = user("create", "--json", "--password-stdin", password=f"asked@example.com\n{PASSWORD}")
+
+    assert shown(result)["user"]["email"] == "asked@example.com"

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from prometheus_client import REGISTRY
 from sqlalchemy import select, update
 
 from codesherpa import farewell
@@ -159,6 +160,11 @@ def test_a_job_is_done_once_and_not_again(
     assert (seen, stored("a").status, stored("b").status) == (["hello", "hello"], "done", "done")
 
 
+def ended(how: str) -> float:
+    """What the metrics count of tries that ended so."""
+    return REGISTRY.get_sample_value("codesherpa_jobs_total", {"kind": "test", "end": how}) or 0.0
+
+
 def test_what_fails_is_tried_again_later_and_given_up_after_the_last_try(
     app: Flask, context: Flask, handler: Callable[[Callable[[Task], None]], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,8 +179,10 @@ def test_what_fails_is_tried_again_later_and_given_up_after_the_last_try(
 
     handler(fail)
     put("later", "bug", "flaky")
+    before = ended("failed"), ended("later")
     run_until_idle(app)
 
+    assert (ended("failed") - before[0], ended("later") - before[1]) == (2, 5)
     assert {key: tries.count(key) for key in tries} == {"later": 3, "bug": 3, "flaky": 2}
     assert [(stored(key).status, stored(key).reason) for key in ("later", "bug")] == [
         ("failed", "GitHub asks to wait"),

@@ -53,7 +53,7 @@ class Server:
         command = [sys.executable, "-m", *self.command]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, cwd=ROOT, env=self.environ, stdout=log, stderr=log)
-        give_up = time.monotonic() + PATIENCE
+        give_up = time.monotonic() + 2 * PATIENCE  # Loading it computes, and the machine may be busy with others.
         while time.monotonic() < give_up:
             if self.process.poll() is not None:
                 raise AssertionError(f"gunicorn ended: {self.log.read_text()}")

@@ -76,8 +76,21 @@ def test_missing_credentials_end_the_check(provider, standin, monkeypatch):
 
     (step,) = check(provider)
 
-    assert not step.ok
+    assert (step.name, step.ok) == ("credentials", False)
     assert "AWS_ACCESS_KEY_ID" in step.mend
+    assert standin.requests() == []
+
+
+def test_a_profile_that_is_not_there_is_named(provider, standin, monkeypatch):
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+
+    (step,) = check(provider)
+
+    assert (step.name, step.ok) == ("credentials", False)
+    assert "nobody" in step.finding
+    assert "AWS_PROFILE" in step.mend
     assert standin.requests() == []
 
 

@@ -96,7 +96,6 @@ def test_nothing_found_is_said(runner: FlaskCliRunner, app: Flask) -> None:
         (["--until", "2026-02-30"], "'2026-02-30' is not a day"),
         (["--since", "2026-11-02", "--until", "2026-11-01"], "is before"),
         (["--by", "colour"], "not 'colour'"),
-        (["--user", "nobody@example.com"], "There is no user nobody@example.com"),
     ],
 )
 def test_what_cannot_be_reported_is_refused_in_a_line(runner: FlaskCliRunner, args: list[str], part: str) -> None:
@@ -105,3 +104,14 @@ def test_what_cannot_be_reported_is_refused_in_a_line(runner: FlaskCliRunner, ar
     assert shown.exit_code == 2
     assert part in shown.output
     assert "Traceback" not in shown.output
+
+
+def test_a_user_is_named_by_address_or_id(runner: FlaskCliRunner, calls: None, ada: Caller) -> None:
+    by_address, by_id = (
+        runner.invoke(args=["usage", "report", "--json", "--user", account]) for account in (ada.email, str(ada.id))
+    )
+    nobody = runner.invoke(args=["usage", "report", "--user", "nobody@example.com"])
+
+    assert json.loads(by_id.stdout) == json.loads(by_address.stdout) != []
+    assert {row["user"] for row in json.loads(by_id.stdout)} == {ada.email}
+    assert (nobody.exit_code, nobody.stderr) == (1, "Error: There is no user nobody@example.com.\n")

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import click
-from flask.cli import with_appcontext
 
 from codesherpa.integrations import jobs
 from codesherpa.integrations.github import service
 from codesherpa.integrations.models import ENDED, RUNNING, WAITING
 from codesherpa.integrations.runner import Hopeless, Later
-from codesherpa.terminal import table, when
+from codesherpa.terminal import Commands, json_option, table, tell, when
 
 OURS = "github."
 
 
-@click.group()
+@click.group(cls=Commands)
 def github() -> None:
     """Look after the reviews of pull requests."""
 
@@ -22,20 +21,21 @@ def github() -> None:
 @github.command("jobs")
 @click.option("--status", type=click.Choice([WAITING, RUNNING, *ENDED]), help="Only those.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
-@with_appcontext
-def list_jobs(status: str | None, limit: int) -> None:
+@json_option
+def list_jobs(status: str | None, limit: int, as_json: bool) -> None:
     """List the newest jobs, and why they ended as they did."""
     found = jobs.recent(OURS, status, limit)
+    head = ("id", "kind", "for", "status", "tries", "since", "reason")
     rows = [
         (job.id, job.kind.removeprefix(OURS), job.key, job.status, job.tries, when(job.created_at), job.reason or "")
         for job in found
     ]
-    click.echo(table(("id", "kind", "for", "status", "tries", "since", "reason"), rows) if rows else "No jobs.")
+    as_data = {"jobs": [dict(zip(head, row, strict=True)) for row in rows], "count": len(rows)}
+    tell(as_json, as_data, table(head, rows) if rows else "No jobs.")
 
 
 @github.command()
 @click.argument("ids", nargs=-1, type=click.IntRange(1, 2**63 - 1))
-@with_appcontext
 def retry(ids: tuple[int, ...]) -> None:
     """Begin jobs again: those named (failed or dropped), or all that failed."""
     begun = jobs.retry(OURS, ids)
@@ -50,7 +50,6 @@ def retry(ids: tuple[int, ...]) -> None:
 @github.command()
 @click.option("--hours", type=click.IntRange(1, 72), default=72, show_default=True, help="GitHub keeps three days.")
 @click.option("--repository", metavar="OWNER/NAME", help="With a token: only this one, which need not be known yet.")
-@with_appcontext
 def reconcile(hours: int, repository: str | None) -> None:
     """Ask GitHub for the deliveries that it could not hand over, and take them in."""
     count = 0

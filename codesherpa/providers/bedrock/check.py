@@ -72,9 +72,8 @@ class Step:
 def check(provider: BedrockProvider) -> Iterator[Step]:
     """Yield what works, in order, up to the first step that does not."""
     source = credentials()
-    yield Step("credentials", bool(source), f"Found in {source}." if source else "None found.", "" if source else _KEYS)
-    if not source:
-        return
+    if source:
+        yield Step("credentials", True, f"Found in {source}.")
     model_id = provider.model(None)
     pieces: list[str] = []
     end: End | None = None
@@ -85,7 +84,7 @@ def check(provider: BedrockProvider) -> Iterator[Step]:
             else:
                 end = item
     except ModelFault as error:
-        yield from _failed(error, provider.region)
+        yield from _failed(error, provider.region, source)
         return
     yield Step("region", True, f"{provider.region} answers.")
     yield Step("model", True, f"{model_id} answered.")
@@ -105,11 +104,12 @@ def _tool(text: str) -> Step:
     return Step("tool use", False, "The model does not answer in the structure asked for.", mend)
 
 
-def _failed(error: ModelFault, region: str) -> Iterator[Step]:
-    """Say which step failed; the steps before it have worked."""
+def _failed(error: ModelFault, region: str, source: str | None) -> Iterator[Step]:
+    """Say which step failed; the steps before it have worked. No model is asked without credentials."""
     cause = error.__cause__
     code, detail = (cause.code, cause.detail) if isinstance(cause, Failure) else ("", "")
     step, mend = _MEND.get(code, ("model", _WAIT))
+    step = step if source else "credentials"
     if step in ("model", "streaming"):
         yield Step("region", True, f"{region} answers.")
     if step == "streaming":

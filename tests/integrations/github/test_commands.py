@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -30,11 +31,14 @@ def test_jobs_are_listed_with_their_reasons(runner: FlaskCliRunner, hook: Hook, 
 
     every = runner.invoke(args=["github", "jobs"]).output
     dropped = runner.invoke(args=["github", "jobs", "--status", "dropped"]).output
+    as_data = json.loads(runner.invoke(args=["github", "jobs", "--json"]).stdout)
 
     assert "acme/site#1@" in every
     assert "done" in every
     assert "acme/site#1@" not in dropped
     assert "a draft" in dropped
+    assert as_data["count"] == len(as_data["jobs"]) == 2
+    assert {job["status"] for job in as_data["jobs"]} == {"done", "dropped"}
 
 
 def test_what_failed_begins_again(runner: FlaskCliRunner, hook: Hook, github: World, model: Scripted) -> None:
