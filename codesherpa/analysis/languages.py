@@ -12,6 +12,8 @@ from pathlib import Path, PurePosixPath
 from pygments.lexers import find_lexer_class_by_name, find_lexer_class_for_filename
 from pygments.util import ClassNotFound
 
+from codesherpa.concurrency import native_lock
+
 # Names that people use and Pygments does not know, and names that it takes for something rarer.
 _TAGS = {
     "node": "javascript", "mjs": "javascript", "kt": "kotlin", "plaintext": "text", "txt": "text", "py3": "python",
@@ -27,6 +29,9 @@ _SUFFIXES = {
 _SIGNS: dict[str, list[str]] = tomllib.loads(
     (Path(__file__).parent / "data" / "signs.toml").read_text(encoding="utf-8")
 )
+# Python 3.11 counts how deep a tree is in one place for all threads, and raises SystemError where two count at once:
+# a thread may lose its turn in the middle, to whatever the garbage collector runs.
+ONE_AT_A_TIME = native_lock()
 _SIGN = {name: re.compile("|".join(signs)) for name, signs in _SIGNS.items()}
 
 
@@ -81,7 +86,7 @@ def parses(text: str) -> bool:
 def parse(text: str) -> ast.Module | Exception:
     """Return Python's syntax tree, or what the parser said: it must never take a process down."""
     try:
-        with warnings.catch_warnings():
+        with ONE_AT_A_TIME, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as refusal:

@@ -13,7 +13,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from contextlib import AbstractContextManager
+from typing import Any, ParamSpec, TypeVar
 
 from prometheus_client import Gauge, Histogram
 
@@ -57,6 +58,16 @@ def offload(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
         done: T = tpool.execute(work, *args, **kwargs)
         return done
+
+
+def native_lock() -> AbstractContextManager[Any]:
+    """Return a lock that holds across native threads; for moments alone, as who waits for it stops the hub."""
+    if not green():
+        return threading.RLock()
+    from eventlet.patcher import original
+
+    made: AbstractContextManager[Any] = original("threading").RLock()
+    return made
 
 
 def spawn(work: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> threading.Thread:
