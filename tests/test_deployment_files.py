@@ -12,7 +12,7 @@ import yaml
 from flask import Flask
 from werkzeug.serving import make_server
 
-from config import ROOT, SETTINGS
+from config import POSTGRESQL, ROOT, SETTINGS
 from tests.conftest import skip_or_fail
 from tests.live import front
 
@@ -56,6 +56,25 @@ def test_what_the_compose_file_sets_is_a_setting() -> None:
     known = {setting.name for setting in SETTINGS} | {"HOST", "PORT"}
 
     assert set(COMPOSE["services"]["app1"]["environment"]) <= known
+
+
+def test_postgresql_has_connections_for_as_many_workers_as_the_page_says() -> None:
+    page = " ".join((ROOT / "docs" / "deployment.md").read_text().split())
+    each = int(POSTGRESQL["pool_size"]) + int(POSTGRESQL["max_overflow"])
+    most = int(COMPOSE["services"]["postgres"]["command"][-1].removeprefix("max_connections="))
+
+    assert f"A worker opens up to {each} connections" in page
+    assert f"ALTER SYSTEM SET max_connections = {most}'" in page
+    assert f"`max_connections` of {most}, as in compose.yaml, which is enough for seven." in page
+    assert 7 * each < most - 10  # Some are kept: PostgreSQL's own three, a migration, commands.
+
+
+def test_an_upgrade_installs_all_that_was_installed_at_first() -> None:
+    first, upgrade = (ROOT / "docs" / "deployment.md").read_text().split("## Upgrades")
+    install = re.compile(r"[\w./]*pip install --requirement requirements\.txt|npm ci[\w -]*")
+
+    assert len(set(install.findall(first))) == 2
+    assert {found.strip() for found in install.findall(first)} == {found.strip() for found in install.findall(upgrade)}
 
 
 def test_the_image_runs_without_root_and_without_a_compiler() -> None:
