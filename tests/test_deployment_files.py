@@ -145,6 +145,17 @@ def test_the_units_of_systemd_serve_as_gunicorn_is_meant_to() -> None:
     assert int(re.search(r"TimeoutStopSec=(\d+)", unit)[1]) > 10  # type: ignore[index]  # gunicorn's own grace time
 
 
+def test_the_pages_say_of_workers_what_the_files_do() -> None:
+    most = re.search(r"^worker_connections = ([\d_]+)", (ROOT / "gunicorn.conf.py").read_text(), re.M)
+    sticky = re.search(r"upstream sockets \{\s+(.+);", (ROOT / "deploy" / "nginx.conf").read_text())
+    assert most
+    assert sticky
+
+    for page in ("workers", "deployment", "operations"):
+        assert f"{int(most[1]):,} connections" in (ROOT / "docs" / f"{page}.md").read_text()
+    assert f"`{sticky[1]}`" in (ROOT / "docs" / "workers.md").read_text()
+
+
 def alive(port: int) -> int:
     command = [sys.executable, "-m", "deploy.alive"]
     return subprocess.run(command, cwd=ROOT, env={"PORT": str(port)}, capture_output=True, timeout=60).returncode

@@ -27,10 +27,13 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     assert broken == []
 
 
-def test_the_index_lists_every_page() -> None:
-    listed = {target for target, _ in LINK.findall((ROOT / "docs" / "README.md").read_text())}
+def test_the_index_and_the_readme_list_every_page() -> None:
+    pages = {page.name for page in (ROOT / "docs").glob("*.md")} - {"README.md"}
 
-    assert listed == {page.name for page in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    assert {target for target, _ in LINK.findall((ROOT / "docs" / "README.md").read_text())} == pages
+    assert {f"docs/{page}" for page in pages} <= {
+        target for target, _ in LINK.findall((ROOT / "README.md").read_text())
+    }
 
 
 def test_every_file_that_the_architecture_names_is_there() -> None:
