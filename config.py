@@ -324,7 +324,7 @@ def check() -> None:
 def kept_secret(folder: Path) -> str:
     """Return the development key kept in `folder`, made at the first call; two processes agree on one."""
     path = folder / "secret_key"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
         fresh = path.with_name(f".secret_key.{os.getpid()}")
         fresh.touch(mode=0o600)

@@ -61,7 +61,8 @@ def register_secret(app: Flask) -> None:
 
 
 def register_extensions(app: Flask) -> None:
-    Path(app.instance_path).mkdir(parents=True, exist_ok=True)
+    # For nobody else on this machine: SQLite's file holds hashes of passwords and users' code.
+    Path(app.instance_path).mkdir(mode=0o700, parents=True, exist_ok=True)
     db.init_app(app)
     migrate.init_app(app, db, directory=str(settings.ROOT / "migrations"), render_as_batch=True)
     jwt.init_app(app)

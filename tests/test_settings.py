@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from codesherpa import Application, create_app
 from config import ROOT, SETTINGS, SettingError, kept_secret, load
 
 CONTRACT = ROOT.parent / "shared" / "CONTRACT.md"
@@ -173,6 +174,22 @@ def test_development_keeps_the_key_that_it_made(tmp_path: Path) -> None:
 
     assert (kept_secret(tmp_path), len(first)) == (first, 64)
     assert (tmp_path / "secret_key").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("key", ["of the environment" * 2, ""], ids=["key", "no key"])
+def test_nobody_else_on_the_machine_may_look_into_the_folder_of_the_database(
+    key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "instance"
+    monkeypatch.setattr(Application, "auto_find_instance_path", lambda self: str(folder))
+
+    create_app(load({"SECRET_KEY": key}))
+
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_the_page_makes_that_folder_as_the_application_does() -> None:
+    assert "--mode 700 instance\n" in (ROOT / "docs" / "deployment.md").read_text()
 
 
 def test_gunicorn_gives_up_where_a_setting_is_wrong_in_development_too() -> None:
