@@ -87,6 +87,15 @@ ROWS: dict[str, list[tuple[str, str, dict[str, str]]]] = {
             {"{{instance}}": "codesherpa_connections_in_use / codesherpa_connections_most"},
         ),
     ],
+    "Webhooks and Redis": [
+        ("Jobs, by how the try ended", "ops", {"{{kind}} {{end}}": rate("codesherpa_jobs_total", "kind, end")}),
+        (
+            "WhatsApp's messages, by how the try ended",
+            "ops",
+            {"{{end}} {{code}}": rate("codesherpa_whatsapp_sends_total", "end, code")},
+        ),
+        ("Redis away", "bool_yes_no", {"{{instance}}": "codesherpa_redis_away"}),
+    ],
 }
 
 

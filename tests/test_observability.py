@@ -58,6 +58,16 @@ def test_every_alert_is_explained() -> None:
     assert [rule["alert"] for rule in rules] == re.findall(r"^### (\w+)$", page, re.M)
 
 
+def test_the_lines_that_attach_an_alertmanager_are_those_of_the_page() -> None:
+    shown = re.search(r"^```yaml\n(alerting:.*?)^```$", (ROOT / "docs" / "operations.md").read_text(), re.M | re.S)
+    file = (ROOT / "deploy" / "prometheus.yml").read_text()
+    assert shown
+    commented = "".join(f"# {line}\n" for line in shown[1].splitlines())
+
+    assert commented in file
+    assert yaml.safe_load(file.replace(commented, shown[1])) == yaml.safe_load(file) | yaml.safe_load(shown[1])
+
+
 def test_requests_are_counted_by_route_and_not_by_path(client: FlaskClient, ada: Caller) -> None:
     for id in (1, 2, 3):
         ada.get(f"/agents/{id}")

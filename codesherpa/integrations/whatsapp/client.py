@@ -16,15 +16,19 @@ PASSING = {1, 2, 4, 190, 80007, 130429, 131000, 131016, 131048, 131056, 131057, 
 
 
 class Refused(Exception):
-    """The Cloud API will not take this message, however often it is asked."""
+    """The Cloud API will not take this message, however often it is asked; `code` is Meta's, 0 where it said none."""
+
+    def __init__(self, why: str, code: int = 0) -> None:
+        super().__init__(why)
+        self.code = code
 
 
 class Later(Exception):
     """The Cloud API could not take this message now; `seconds` is how long it wants to be left alone."""
 
-    def __init__(self, why: str, seconds: int = 0) -> None:
+    def __init__(self, why: str, seconds: int = 0, code: int = 0) -> None:
         super().__init__(why)
-        self.seconds = seconds
+        self.seconds, self.code = seconds, code
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +70,8 @@ def read(answer: requests.Response, recipient: str) -> Sent:
         code, why = 0, f"status {answer.status_code}"
     if answer.status_code == 429 or answer.status_code >= 500 or code in PASSING or answer.ok:
         seconds = answer.headers.get("Retry-After", "")
-        raise Later(f"{why} ({code})", int(seconds) if seconds.isdigit() else 0)
-    raise Refused(f"{why} ({code})")
+        raise Later(f"{why} ({code})", int(seconds) if seconds.isdigit() else 0, code)
+    raise Refused(f"{why} ({code})", code)
 
 
 def of(app: Flask) -> Client | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 from flask import current_app
+from prometheus_client import Counter
 from sqlalchemy import exists, or_, select, update
 from sqlalchemy.orm import aliased
 
@@ -24,6 +25,11 @@ AT_ONCE = 8
 
 OPEN = ("waiting", "sending")
 log = structlog.get_logger(__name__)
+SENDS = Counter(
+    "codesherpa_whatsapp_sends_total",
+    "Messages that were tried, by how the try ended and Meta's code.",
+    ["end", "code"],
+)
 
 
 def wake() -> None:
@@ -69,13 +75,17 @@ def send(reply: Reply, client: Client, owner: str) -> None:
         sent = client.send(reply.recipient, reply.body or {}, str(reply.id))
     except Refused as fault:
         log.warning("whatsapp refused a message", reply_id=reply.id, reason=str(fault))
+        SENDS.labels("failed", fault.code).inc()
         note(reply, owner, {"state": "failed", "body": None})
     except Later as fault:
         log.warning("whatsapp could not take a message", reply_id=reply.id, reason=str(fault), tries=reply.tries)
         seconds = max(fault.seconds, min(2**reply.tries, LONGEST_WAIT))
         again = {"state": "waiting", "due_at": now() + timedelta(seconds=seconds)}
-        note(reply, owner, again if reply.tries < TRIES else {"state": "failed", "body": None})
+        end = "later" if reply.tries < TRIES else "failed"
+        SENDS.labels(end, fault.code).inc()
+        note(reply, owner, again if end == "later" else {"state": "failed", "body": None})
     else:
+        SENDS.labels("sent", 0).inc()
         note(reply, owner, {"state": "sent", "body": None})
         learn(reply, sent)
     db.session.commit()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -376,6 +377,41 @@ def test_what_whatsapp_refuses_is_given_up_and_does_not_block(
     assert standin.texts(phone)[-1] == "A new conversation begins here."
     with app.app_context():
         assert sorted(db.session.scalars(select(Reply.state))) == ["failed", "sent", "sent", "sent"]
+
+
+@pytest.mark.parametrize(
+    ("faults", "end", "code"),
+    [
+        ([], "sent", 0),
+        ([Fault(401, 190)], "later", 190),
+        ([Fault(503, 0)], "later", 0),
+        ([Fault(400, 131026)], "failed", 131026),
+        ([Fault(401, 190)] * outbox.TRIES, "failed", 190),
+    ],
+    ids=["sent", "expired", "away", "refused", "expired for good"],
+)
+def test_how_a_message_ended_is_counted_with_the_code_of_meta(
+    app: Flask,
+    client: FlaskClient,
+    standin: Standin,
+    faults: list[Fault],
+    end: str,
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def count() -> float:
+        line = rf'^codesherpa_whatsapp_sends_total{{code="{code}",end="{end}"}} (\S+)$'
+        found = re.search(line, client.get("/metrics").text, re.M)
+        return float(found[1]) if found else 0.0
+
+    monkeypatch.setattr(outbox, "LONGEST_WAIT", 0)
+    standin.faults, before = list(faults), count()
+    with app.app_context():
+        outbox.put(PHONE, [{"type": "text", "text": {"body": "counted"}}])
+        db.session.commit()
+        app.extensions["whatsapp"].work()
+
+    assert count() == before + 1
 
 
 def test_a_status_tells_what_a_dead_worker_could_not(app: Flask, deliver: Deliver, standin: Standin) -> None:
