@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import time
+from collections import Counter
 from pathlib import Path
 
 import jwt
@@ -17,14 +18,41 @@ from config import ROOT
 from tests.live.conftest import HERE, Server
 
 PAGES = [*(ROOT / "docs").glob("*.md"), *ROOT.glob("*.md")]
-LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)(#[^)]*)?\)")
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_link_leads_somewhere(page: Path) -> None:
-    broken = [target for target, _ in LINK.findall(page.read_text()) if not (page.parent / target).exists()]
+    broken = [
+        (target, anchor)
+        for target, anchor in LINK.findall(page.read_text())
+        if not (page.parent / target).exists()
+        or (anchor and anchor not in anchors(page.parent / target if target else page))
+    ]
 
     assert broken == []
+
+
+def anchors(page: Path) -> set[str]:
+    """Return what the headings of a page are called in links, as GitHub makes it of their text."""
+    prose = re.sub(r"^(```|~~~).*?^\1", "", page.read_text(), flags=re.M | re.S)
+    found: Counter[str] = Counter()
+    made = set()
+    for heading in re.findall(r"^#{1,6} +(.+?)[ #]*$", prose, re.M):
+        text = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).lower()
+        name = re.sub(r"[^\w\- ]", "", text).replace(" ", "-")
+        made.add(f"{name}-{found[name]}" if found[name] else name)
+        found[name] += 1
+    return made
+
+
+def test_headings_are_called_in_links_as_github_calls_them(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "# What's `new`, and *why*\n\n## A-b  c_d\n## A-b  c_d\n```sh\n# no heading\n```\n### [Link](x.md) Überblick\n"
+    )
+
+    assert anchors(page) == {"whats-new-and-why", "a-b--c_d", "a-b--c_d-1", "link-überblick"}
 
 
 def test_the_index_and_the_readme_list_every_page() -> None:
@@ -36,14 +64,27 @@ def test_the_index_and_the_readme_list_every_page() -> None:
     }
 
 
-def test_every_file_that_the_architecture_names_is_there() -> None:
-    named = re.findall(
-        r"`((?:chat|auth|sherpas|providers|agents|analysis)/[\w/]*(?:\.py)?)`",
-        (ROOT / "docs" / "architecture.md").read_text(),
-    )
+def test_every_file_and_folder_that_the_architecture_names_is_there() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    files = re.findall(r"(?<![\w./*-])((?:[\w*]+/)*[\w*]+\.(?:py|yml|yaml|toml))(?![\w/])", page)
+    folders = re.findall(r"[`\"]((?:\w+/)+\w*)(?=[`<])|`(\w+)`(?= ←)|(?<=← )`(\w+)`", page)
+    named = {*files, *("".join(found).rstrip("/") for found in folders)}
 
-    assert len(named) > 12
-    assert [path for path in named if not (ROOT / "codesherpa" / path).exists()] == []
+    assert {"chat/work.py", "integrations/runner.py", "observability", "user", "errors.py"} <= named
+    assert {path for path in named if not is_there(path)} == set()
+
+
+def is_there(path: str) -> bool:
+    """Tell whether a path leads somewhere, from the package or the top; a name alone may be that of features' files."""
+    folders = ["codesherpa/", ""] if "/" in path else ["codesherpa/", "codesherpa/*/", ""]
+    return any(True for folder in folders for suffix in ("", ".py") for _ in ROOT.glob(folder + path + suffix))
+
+
+def test_every_test_that_the_page_on_security_names_is_there() -> None:
+    named = re.findall(r"`([\w/]*test_\w+\.py)`", (ROOT / "SECURITY.md").read_text())
+
+    assert len(named) > 15
+    assert [path for path in named if not path.startswith("tests/") or not (ROOT / path).is_file()] == []
 
 
 def test_the_architecture_says_of_everything_at_the_top_what_it_is() -> None:
