@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import warnings
+from typing import Any
 
 from dotenv import dotenv_values
 
@@ -18,9 +19,10 @@ warnings.filterwarnings("ignore", message=r"\s*(The eventlet worker|Eventlet) is
 logging.getLogger("gunicorn.error").addFilter(lambda record: "worker is DEPRECATED" not in str(record.msg))
 
 
-def is_news(record):
+def is_news(record: logging.LogRecord) -> bool:
     """Tell whether a line says more than the worker that could not start has said already, in one line."""
-    cannot_start = record.msg == "Worker (pid:%s) exited with code %s." and record.args[1] == 3
+    code = record.args[1] if isinstance(record.args, tuple) and len(record.args) > 1 else 0
+    cannot_start = record.msg == "Worker (pid:%s) exited with code %s." and code == 3
     return not cannot_start and record.msg not in ("Shutting down: %s", "Reason: %s")
 
 
@@ -49,7 +51,7 @@ errorlog = "-"
 loglevel = "warning"
 
 
-def on_starting(server):
+def on_starting(server: Any) -> None:
     """Refuse to start in production with settings that cannot be right, in one line and before there is a worker.
 
     Another process looks, since what is imported here could not be made green in the worker any more. Elsewhere
@@ -67,20 +69,20 @@ def on_starting(server):
         sys.exit(found.stderr.strip())
 
 
-def child_exit(server, worker):
+def child_exit(server: Any, worker: Any) -> None:
     """Forget how much a worker had in hand when it ended."""
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         from prometheus_client import multiprocess
 
-        multiprocess.mark_process_dead(worker.pid)
+        multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
 
 
-def on_exit(server):
+def on_exit(server: Any) -> None:
     if folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def post_worker_init(worker):
+def post_worker_init(worker: Any) -> None:
     """Look after what an earlier worker left, be ready to leave, and greet whoever started us by hand."""
     from gunicorn import util
 
@@ -102,7 +104,7 @@ def post_worker_init(worker):
         print(WELCOME, flush=True)
 
 
-def keep_what_stays():
+def keep_what_stays() -> None:
     """Have the garbage collector leave alone what was made at the start, and look less often at what comes.
 
     It goes over a quarter of a million objects that never go, a tenth of a second in which every socket waits. What
@@ -113,7 +115,7 @@ def keep_what_stays():
     gc.set_threshold(10_000, 5, 80)
 
 
-def worker_exit(server, worker):
+def worker_exit(server: Any, worker: Any) -> None:
     """Let the worker finish its leave, then end at once: to take a large interpreter apart serves nobody."""
     from codesherpa.observability import tracing
 
