@@ -542,7 +542,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=0)
     world = World()
-    world.pull()
+    world.pull(files={"app.py": added("def add(item, items=[]):", "    items.append(item)", "    return eval(item)")})
     with running(world, parser.parse_args().port) as address:
         print(address.rsplit(":", 1)[1], flush=True)  # noqa: T201
         threading.Event().wait()
