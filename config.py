@@ -278,7 +278,13 @@ POSTGRESQL = {
     "pool_size": 20,
     "max_overflow": 20,
     "pool_timeout": 10,
-    "connect_args": {"connect_timeout": 3, "keepalives_idle": 10, "keepalives_interval": 2, "keepalives_count": 3},
+    "connect_args": {
+        "connect_timeout": 3,
+        "keepalives_idle": 10,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 15_000,  # Milliseconds: of a host that vanished under a query, keepalives tell nothing.
+    },
 }
 
 

@@ -16,6 +16,7 @@ from codesherpa.chat.process import Process
 from codesherpa.chat.wire import Wire
 from codesherpa.concurrency import spawn
 from codesherpa.concurrency.websockets import cut
+from codesherpa.extensions import db
 
 RESERVE = 3.0  # Seconds of the grace time that are kept for what comes after the replies.
 IDLE = 0.25  # Seconds without a request after which none is on its way.
@@ -114,9 +115,11 @@ def prepare(app: Flask, worker: Any) -> None:
     def watch() -> None:
         while not wanted:
             time.sleep(2 * LOOK)
-        leave(app, connections, worker.cfg.graceful_timeout - RESERVE)
-        worker.has_left.set()
-        connections.cut_all()
+        try:
+            leave(app, connections, worker.cfg.graceful_timeout - RESERVE)
+        finally:
+            worker.has_left.set()
+            connections.cut_all()
 
     spawn(watch)
 
@@ -157,7 +160,11 @@ def interrupt(app: Flask, process: Process) -> None:
         time.sleep(LOOK)
     with app.app_context():
         for chat_id, live in list(process.live.items()):
-            generation.abandon(chat_id, live)
+            try:
+                generation.abandon(chat_id, live)
+            except Exception:  # The database may be away; then its lease runs out by itself.
+                db.session.rollback()
+                log.exception("not abandoned", chat_id=chat_id)
 
 
 def hand_over(app: Flask, process: Process) -> None:

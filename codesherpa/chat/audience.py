@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
+from engineio.exceptions import SocketIsClosedError
 from engineio.packet import MESSAGE, Packet
 
 from codesherpa.extensions import socketio
@@ -55,4 +57,5 @@ def send(connections: list[str], event: str, payload: dict[str, Any]) -> None:
     text = written([event, payload]).decode().rstrip()
     packet = Packet(MESSAGE, data=f"2{NAMESPACE},{text}")
     for connection in connections:
-        socketio.server._send_eio_packet(connection, packet)
+        with suppress(SocketIsClosedError):  # Between the look and the word; it is told nothing more.
+            socketio.server._send_eio_packet(connection, packet)

@@ -112,7 +112,9 @@ class Bus:
                 if self.away:
                     hints = [*self.catch_up(), ["heal", silent_since]]
                 self._send(redis, hints)
-            except RedisError as error:
+            except Exception as error:
+                if not isinstance(error, RedisError):  # Nobody else speaks when this thread has ended.
+                    log.exception("hints not told")
                 self._note(True, error)
                 if self._closed.wait(RETRY):
                     return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import undefer
 
 from codesherpa.chat import work
@@ -57,6 +57,17 @@ def change(user: User, id: int, changes: dict[str, Any]) -> Conversation:
         setattr(found, name, value)
     db.session.commit()
     return found
+
+
+def lose_chat(gone: Chat) -> None:
+    """Have the conversation of a chat that was just deleted stand where its last chat has it, in this transaction."""
+    left = select(func.max(Chat.created_at)).where(Chat.conversation_id == gone.conversation_id).scalar_subquery()
+    # What came meanwhile has moved it on.
+    its = update(Conversation).where(
+        Conversation.id == gone.conversation_id, Conversation.last_chat_at <= gone.created_at
+    )
+    moved = its.values(last_chat_at=func.coalesce(left, Conversation.created_at), updated_at=Conversation.updated_at)
+    db.session.execute(moved, execution_options={"synchronize_session": False})
 
 
 def delete(user: User, id: int) -> None:

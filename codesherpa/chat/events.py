@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from flask import Flask, request
 from flask_socketio import ConnectionRefusedError, Namespace, SocketIO
-from marshmallow import Schema
+from marshmallow import Schema, ValidationError
 
 from codesherpa import edge
 from codesherpa.api import envelope, refusal
@@ -32,8 +32,13 @@ USER = UserSchema()
 asked_for_acknowledgement: ContextVar[bool] = ContextVar("asked_for_acknowledgement", default=True)
 
 
-def taking(shape: type[Schema], message: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Read an event's payload by `shape`, and acknowledge in the envelope what the handler returns or raises."""
+def taking(
+    shape: type[Schema], message: str, again: Callable[[User, Any], Any] = lambda user, payload: None
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Read an event's payload by `shape`, and acknowledge in the envelope what the handler returns or raises.
+
+    `again` may know what a payload of another shape was answered with before.
+    """
     schema = shape()
 
     def decorate(handle: Callable[..., Any]) -> Callable[..., Any]:
@@ -43,7 +48,14 @@ def taking(shape: type[Schema], message: str) -> Callable[[Callable[..., Any]], 
                 try:
                     user = self.user()
                     watched.user_id = user.id
-                    return envelope(handle(self, user, schema.load(only_object(payload))), message)
+                    sent = only_object(payload)
+                    try:
+                        wanted = schema.load(sent)
+                    except ValidationError:
+                        if known := again(user, sent):
+                            return envelope(known, message)
+                        raise
+                    return envelope(handle(self, user, wanted), message)
                 except Exception as fault:  # noqa: BLE001 (kind_of logs what has no name)
                     kind = kind_of(fault)
                     watched.code = kind.code
@@ -68,6 +80,11 @@ def refuse(fault: AppError) -> dict[str, Any]:
         told = {"type": "error", "code": fault.code, "content": fault.message, **fault.data}
         audience.tell_one(request.sid, "error", told)  # type: ignore[attr-defined]
     return refusal(fault.code, fault.message, fault.data)
+
+
+def sent_before(user: User, payload: Any) -> dict[str, Any] | None:
+    chat = service.sent_before(user, payload)
+    return {"chat": rooms.CHAT.dump(chat)} if chat else None
 
 
 class Events(Namespace):
@@ -129,7 +146,7 @@ class Events(Namespace):
             process: Process = self.app.extensions["process"]
             process.delivery.left(socket.user_id, connection)
 
-    @taking(schemas.Message, "The message is stored.")
+    @taking(schemas.Message, "The message is stored.", sent_before)
     def on_message(self, user: User, message: dict[str, Any]) -> dict[str, Any]:
         """Store a message and have it answered."""
         count_message(user.id)

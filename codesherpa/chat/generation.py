@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import structlog
 from flask import current_app
-from sqlalchemy import Table, bindparam
+from sqlalchemy import Table, bindparam, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm.attributes import set_committed_value
 
@@ -40,6 +40,13 @@ OURS = (
     .where(CHATS.c.id == bindparam("chat_id"), CHATS.c.lease_owner == bindparam("owner"))
     .returning(CHATS.c.agent_id, CHATS.c.project_id)
 )
+# The same that a try stored whose answer got lost.
+STORED = select(CHATS.c.agent_id, CHATS.c.project_id).where(
+    CHATS.c.id == bindparam("chat_id"),
+    CHATS.c.status == bindparam("status"),
+    CHATS.c.completed_at == bindparam("completed_at"),
+)
+PATIENCE = 60.0  # Seconds that the end of a reply waits for the database.
 
 log = structlog.get_logger(__name__)
 
@@ -133,8 +140,8 @@ def chosen_for(chat: Chat) -> tuple[Agent | None, Project | None]:
     return agent, project
 
 
-def finish(chat: Chat, live: Live, outcome: Outcome) -> None:
-    """Store the end of a reply in one transaction, then tell it; a database that is away is waited for."""
+def finish(chat: Chat, live: Live, outcome: Outcome, patience: float = PATIENCE) -> None:
+    """Store the end of a reply in one transaction, then tell it; a database that is away is waited for, so long."""
     usage = live.meter.usage
     values = {
         "status": outcome.status,
@@ -151,7 +158,7 @@ def finish(chat: Chat, live: Live, outcome: Outcome) -> None:
         "lease_owner": None,
         "lease_expires_at": None,
     }
-    ended = persist(chat, live.meter, values)
+    ended = persist(chat, live.meter, values, patience)
     seconds = time.monotonic() - live.started
     metrics.REPLY.labels(chat.sherpa or "none", outcome.status).observe(seconds)
     if ended:  # Else somebody deleted the chat, or took it for dead and told its end.
@@ -181,18 +188,24 @@ def abandon(chat_id: int, live: Live) -> None:
     chat = db.session.get(Chat, chat_id)
     db.session.commit()
     if chat is not None and chat.status == "streaming":
-        finish(chat, live, Outcome("interrupted", None, leases.INTERRUPTED))
+        finish(chat, live, Outcome("interrupted", None, leases.INTERRUPTED), patience=0)
 
 
-def persist(chat: Chat, meter: Meter, values: dict[str, Any]) -> bool:
+def persist(chat: Chat, meter: Meter, values: dict[str, Any], patience: float) -> bool:
     """Write the end of a reply, again and again while the database is away; tell whether the chat was still ours.
 
-    The calls of models are booked in the same transaction, whatever became of the chat.
+    The calls of models are booked in the same transaction, whatever became of the chat. A connection may break
+    between the commit and the word of it: then the next try finds what the last one has done.
     """
-    give_up = time.monotonic() + 60
+    give_up, is_first = time.monotonic() + patience, True
+    ended_so = {name: values[name] for name in ("status", "completed_at")}
     while True:
         try:
             with transaction() as unit:
+                if not is_first and (stored := unit.run(STORED, chat_id=chat.id, **ended_so)):
+                    hold(chat, values | vars(stored[0]))
+                    return True
+                is_first = False
                 if meter.calls:
                     budget.hold(unit, chat.user_id, chat.agent_id)
                 ended = store(unit, chat, values)
@@ -213,6 +226,11 @@ def store(unit: Transaction, chat: Chat, values: dict[str, Any]) -> bool:
     ours = unit.run(OURS, chat_id=chat.id, owner=here().owner, **values)
     if not ours:
         return False
-    for name, value in {**values, **vars(ours[0])}.items():
-        set_committed_value(chat, name, value)
+    hold(chat, values | vars(ours[0]))
     return True
+
+
+def hold(chat: Chat, values: dict[str, Any]) -> None:
+    """Have what is held of a chat here be as it is stored."""
+    for name, value in values.items():
+        set_committed_value(chat, name, value)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+import structlog
 from flask import Flask
 from sqlalchemy import select
 
@@ -19,6 +20,8 @@ from codesherpa.extensions import db
 MARGIN = timedelta(seconds=15)
 CHUNK = 500
 
+log = structlog.get_logger(__name__)
+
 
 def init_app(app: Flask) -> None:
     """Have this process follow what the others tell."""
@@ -31,7 +34,12 @@ def hear(process: Process, hints: list[Hint]) -> None:
     """Follow hints, in their order."""
     with process.app.app_context():
         for word, *rest in hints:
-            FOLLOW[word](process, *rest)
+            try:
+                if word in FOLLOW:  # A worker of the next version may know more.
+                    FOLLOW[word](process, *rest)
+            except Exception:  # The database may be away; the next look finds what this one missed.
+                db.session.rollback()
+                log.exception("hint not followed", hint=word)
 
 
 def delta(process: Process, user_id: int, chat_id: int, seq: int, content: str) -> None:
@@ -58,8 +66,9 @@ def stop(process: Process, chat_id: int) -> None:
 
 
 def take(process: Process, user_id: int) -> None:
-    """Take up what a process that is leaving does not."""
-    work.dispatch(user_id)
+    """Take up what a process that is leaving does not; one that is leaving too would only ask in its turn."""
+    if not process.leaving:
+        work.dispatch(user_id)
 
 
 def heal(process: Process, silent_since: float) -> None:

@@ -7,7 +7,8 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from itertools import groupby
 from typing import cast
 
 from flask import Flask, current_app
@@ -34,6 +35,12 @@ APPEND = (
         response=CHATS.c.response.concat(bindparam("more")),
         delta_ends=CHATS.c.delta_ends.concat(bindparam("more_ends")),
     )
+)
+
+REWRITE = (
+    CHATS.update()
+    .where(CHATS.c.id == bindparam("chat_id"), CHATS.c.lease_owner == bindparam("owner"))
+    .values(response=bindparam("more"), delta_ends=bindparam("more_ends"))
 )
 
 
@@ -121,16 +128,17 @@ class Process:
 
     def _save(self, unsaved: list[Unsaved]) -> None:
         with self.app.app_context():
-            if unsaved:
-                # In the order in which leases are renewed, so that neither holds what the other waits for.
-                ordered = sorted(unsaved, key=lambda more: more.chat_id)
-                db.session.connection().execute(APPEND, [{"owner": self.owner, **asdict(more)} for more in ordered])
+            # In the order in which leases are renewed, so that neither holds what the other waits for.
+            ordered = sorted(unsaved, key=lambda more: more.chat_id)
+            for is_whole, batch in groupby(ordered, key=lambda more: more.is_whole):
+                values = [{"chat_id": one.chat_id, "more": one.more, "more_ends": one.more_ends} for one in batch]
+                statement = REWRITE if is_whole else APPEND
+                db.session.connection().execute(statement, [{"owner": self.owner, **each} for each in values])
             db.session.commit()
-            if self.bus.shared:
-                self._obey()
+            self._obey()
 
     def _obey(self) -> None:
-        """Stop what another process was asked to stop, when Redis did not bring the wish."""
+        """Stop what should stop and was not found here: it was being taken up, or Redis did not bring the wish."""
         with reading():
             wanted = select(Chat.id).where(Chat.id.in_(list(self.live)), Chat.stop_wanted)
             stopped = list(db.session.scalars(wanted))

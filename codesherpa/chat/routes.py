@@ -1,16 +1,35 @@
 """Ask a sherpa and read what was said, over HTTP."""
 
+from functools import wraps
 from typing import Any
 
+from flask import request
 from flask.views import MethodView
 from flask_jwt_extended import current_user
+from marshmallow import ValidationError
 
-from codesherpa.api import ApiBlueprint
+from codesherpa.api import ApiBlueprint, View, loads
 from codesherpa.chat import conversations, models, schemas, service
 from codesherpa.paging import Page, PageArguments
 from codesherpa.schema import enveloped
 
 blueprint = ApiBlueprint("chat", __name__, description="Ask a sherpa and read what was said.")
+
+
+def or_sent_before(view: View) -> View:
+    """Have what is not a message's shape be answered with the first chat, where that message was sent before."""
+
+    @wraps(view)
+    def answer(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return view(*args, **kwargs)
+        except ValidationError:
+            chat = service.sent_before(current_user, loads(request.get_data()))
+            if chat is None:
+                raise
+            return service.await_end(current_user, chat), 200
+
+    return answer
 
 
 @blueprint.route("")
@@ -21,9 +40,10 @@ class Chats(MethodView):
         """List your chats, oldest first; `before` goes back in time."""
         return service.history(current_user, **wanted)
 
-    @blueprint.arguments(schemas.NewChat)
     @blueprint.response(201, schemas.Chat, message="The sherpa has answered.")
     @blueprint.alt_response(200, schema=enveloped(schemas.Chat), description="Sent before", success=True)
+    @or_sent_before
+    @blueprint.arguments(schemas.NewChat)
     def post(self, message: dict[str, Any]) -> tuple[models.Chat, int]:
         """Send a message and wait for the reply."""
         chat, is_new = service.answer(current_user, **message)

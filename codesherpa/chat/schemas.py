@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate, validates_schema
 
 from codesherpa.chat.models import ACTIVE, ENDED
 from codesherpa.chat.results import Result
@@ -19,6 +19,15 @@ class NewChat(Schema):
     agent_id = Id(allow_none=True)
     project_id = Id(allow_none=True)
     client_message_id = Text(most=64, allow_none=True)
+
+
+class Sent(Schema):
+    """Which message it is, by its sender's own name, whatever else it says."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    client_message_id = Text(required=True, most=64)
 
 
 class Message(NewChat):

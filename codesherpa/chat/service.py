@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, cast
 
+from marshmallow import ValidationError as SchemaError
 from sqlalchemy import Select, Table, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from codesherpa.agents import service as agents
-from codesherpa.chat import budget, conversations, leases, process, rooms, sweep, work
+from codesherpa.chat import budget, conversations, leases, process, rooms, schemas, sweep, work
 from codesherpa.chat.generation import Task
 from codesherpa.chat.models import Chat, Conversation
 from codesherpa.database import now, reading
@@ -47,6 +48,7 @@ NEW_CONVERSATION = insert(CONVERSATIONS).returning(CONVERSATIONS.c.id)
 BLANK = {"status": "pending", "response": "", "delta_ends": "", "usage_estimated": False, "stop_wanted": False}
 NEW_CHAT = insert(CHATS).returning(CHATS.c.id)
 GOES_ON = update(CONVERSATIONS).where(CONVERSATIONS.c.id == bindparam("conversation_id"))
+SENT_ID = schemas.Sent()
 SENT = select(CHATS.c.id).where(
     CHATS.c.user_id == bindparam("user_id"), CHATS.c.client_message_id == bindparam("client_message_id")
 )
@@ -101,9 +103,11 @@ def submit(user: User, message: str, client_message_id: str | None = None, **bes
     code_context, conversation_id, session_id, agent_id and project_id. Raises NotFound, Conflict, and
     BudgetExceeded where the user's tokens of the day are spent; then nothing is stored.
     """
+    if db.session.registry.has():
+        db.session.commit()  # Whoever calls may have read: nobody waits inside a transaction.
     process.here().turnstile.enter()
     for _ in range(2):  # Another may make the same message or conversation first; then it is there to be found.
-        if client_message_id and (sent := sent_before(user, client_message_id)):
+        if client_message_id and (sent := known(user, client_message_id)):
             return sent, False
         try:
             values, is_first = store(user, message, client_message_id, **beside)
@@ -111,7 +115,7 @@ def submit(user: User, message: str, client_message_id: str | None = None, **bes
             continue
         except BudgetExceeded:
             # The first of two at once may have taken what was left, and is the answer to both.
-            if client_message_id and (sent := sent_before(user, client_message_id)):
+            if client_message_id and (sent := known(user, client_message_id)):
                 return sent, False
             raise
         sweep.start()
@@ -125,7 +129,15 @@ def submit(user: User, message: str, client_message_id: str | None = None, **bes
     raise Conflict("What this message belongs to has just changed. Send it again.")
 
 
-def sent_before(user: User, client_message_id: str) -> Chat | None:
+def sent_before(user: User, body: object) -> Chat | None:
+    """Return the chat of a message that was sent before, by its client_message_id, whatever else its body says."""
+    try:
+        return known(user, SENT_ID.load(body)["client_message_id"])  # type: ignore[arg-type]
+    except SchemaError:
+        return None
+
+
+def known(user: User, client_message_id: str) -> Chat | None:
     sent = first(SENT, user_id=user.id, client_message_id=client_message_id)
     if sent is None:
         return None
@@ -169,9 +181,7 @@ def store(
         active = leases.alone(unit, user.id)
         reserved = budget.reserve(unit, user, agent, project, conversation, f"{message}{code_context or ''}")
         at = now()
-        if conversation is not None:
-            unit.run(GOES_ON, conversation_id=conversation.id, last_chat_at=at, updated_at=at)
-        else:
+        if conversation is None:
             named = {"user_id": user.id, "title": titled(message), "session_key": session_id}
             times = {"created_at": at, "updated_at": at, "last_chat_at": at}
             where["conversation_id"] = unit.run(NEW_CONVERSATION, **where, **named, **times)[0].id
@@ -180,6 +190,8 @@ def store(
             values |= leases.fresh(here.owner)
         values["created_at"] = at
         values["id"] = unit.run(NEW_CHAT, **values)[0].id
+        if conversation is not None:  # Last: who deletes its agent waits for it, with the agent in hand.
+            unit.run(GOES_ON, conversation_id=conversation.id, last_chat_at=at, updated_at=at)
     return values, conversation is None
 
 
@@ -189,10 +201,11 @@ def titled(message: str) -> str:
 
 
 def answer(user: User, **message: Any) -> tuple[Chat, bool]:
-    """As `submit`, and wait until the reply has ended. Raises the model's fault, with the chat."""
+    """As `submit`, and wait until the reply has ended. Raises the model's fault, with the chat, where it is new."""
     chat, is_new = submit(user, **message)
     ended = await_end(user, chat)
-    raise_fault(ended)
+    if is_new:
+        raise_fault(ended)
     return ended, is_new
 
 
@@ -251,7 +264,10 @@ def answer_again(user: User, id: int) -> Chat:
 def delete(user: User, id: int) -> None:
     """Delete a chat; a reply that is being written is stopped first. Raises NotFound."""
     work.quiet(find(user, id))
-    db.session.delete(find(user, id))
+    going = find(user, id)
+    db.session.delete(going)
+    db.session.flush()
+    conversations.lose_chat(going)
     db.session.commit()
 
 

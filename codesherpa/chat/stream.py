@@ -24,11 +24,15 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Unsaved:
-    """Text that has been shown and is not in the database yet, with the ends of its deltas."""
+    """Text that has been shown and is not in the database yet, with the ends of its deltas.
+
+    It is the whole text where nobody knows how much of it the database has.
+    """
 
     chat_id: int
     more: str
     more_ends: str
+    is_whole: bool = False
 
 
 class Stream:
@@ -42,6 +46,7 @@ class Stream:
         self._ends: list[int] = []
         self._waiting: list[str] = []
         self._saved = 0
+        self._in_doubt = False  # Whether a save failed, which may have been stored all the same.
         self.first_at: float | None = None  # When the first word was shown, by the monotonic clock.
 
     def append(self, text: str) -> None:
@@ -79,6 +84,8 @@ class Stream:
         with self._lock:
             if self._saved == len(self._ends):
                 return None
+            if self._in_doubt:
+                return Unsaved(self.chat_id, self.text, self.ends, is_whole=True)
             ends = "".join(f"{end}," for end in self._ends[self._saved :])
             return Unsaved(self.chat_id, "".join(self._parts[self._saved :]), ends)
 
@@ -87,7 +94,12 @@ class Stream:
         return self.parts(self._saved)
 
     def saved(self, unsaved: Unsaved) -> None:
-        self._saved += unsaved.more_ends.count(",")
+        self._saved = unsaved.more_ends.count(",") + (0 if unsaved.is_whole else self._saved)
+        self._in_doubt = False
+
+    def not_saved(self) -> None:
+        """Note that a save failed; its commit may have come through, and only the word of it got lost."""
+        self._in_doubt = True
 
     @property
     def text(self) -> str:
@@ -141,7 +153,10 @@ class Streams:
             time.sleep(self.pause)
             started = time.monotonic()
             for stream in list(self._live.values()):
-                stream.flush()
+                try:
+                    stream.flush()
+                except Exception:  # One that cannot be shown holds up no other; what it lacks is seen at its end.
+                    log.exception("delta not shown", chat_id=stream.chat_id)
             # Under load a round takes long, or comes late because others compute: the first words of other replies,
             # say. Then fewer and longer deltas are due, not a queue of them.
             late, ended = started - ended - self.pause, time.monotonic()
@@ -161,6 +176,8 @@ class Streams:
             self._save([more for _, more in unsaved])
         except Exception:  # The database may be away for a while; the text waits here.
             log.exception("deltas not saved")
+            for stream, _ in unsaved:
+                stream.not_saved()
             return
         for stream, more in unsaved:
             stream.saved(more)

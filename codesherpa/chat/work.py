@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import time
+
 import structlog
 from flask import Flask, g
 from sqlalchemy import bindparam, select, update
 
 from codesherpa.chat import generation, leases, rooms
 from codesherpa.chat.generation import Task
-from codesherpa.chat.models import Chat
+from codesherpa.chat.models import WRITTEN_OUT, Chat
 from codesherpa.chat.patience import patiently
-from codesherpa.chat.process import Live, Process, here
+from codesherpa.chat.process import Live, Process, awaiting, here
 from codesherpa.concurrency import Cancellation, spawn
 from codesherpa.database import now
 from codesherpa.extensions import db
@@ -22,6 +24,9 @@ from codesherpa.user.models import User
 
 # The entity would take five times as long to load as its columns.
 WHOLE = select(*Chat.__table__.columns, User.language).join(User).where(Chat.id == bindparam("id"))
+CHATS = Chat.__table__.c
+IS_ACTIVE = select(CHATS.id).where(CHATS.id == bindparam("id"), CHATS.status.in_(WRITTEN_OUT))
+STOPPING = 2.0  # Seconds that what is told to stop has to end, before it is deleted all the same.
 
 log = structlog.get_logger(__name__)
 
@@ -39,10 +44,16 @@ def dispatch(user_id: int) -> None:
 def begin(chat_id: int, user_id: int, task: Task | None = None) -> None:
     """Have a reply written whose lease this process has; a `task` is nobody else's, and None where it is to be read."""
     process = here()
+    if chat_id in process.live:  # Its lease was lost and taken again: who writes it goes on.
+        return
     meter = Meter(process.app.config["BEDROCK_MODEL_ALIASES"])
     process.live[chat_id] = Live(Cancellation(), process.streams.open(chat_id, user_id), meter)
     metrics.WRITING.inc()
-    spawn(write, process.app, chat_id, task)
+    try:
+        spawn(write, process.app, chat_id, task)
+    except RuntimeError:  # No thread is to be had.
+        let_go(process, chat_id)
+        raise
 
 
 def write(app: Flask, chat_id: int, task: Task | None) -> None:
@@ -70,10 +81,15 @@ def write_one(process: Process, chat_id: int, task: Task | None) -> None:
             with tracing.span("reply", tracing.recall(chat_id), **{"codesherpa.chat_id": chat_id}):
                 generation.compose(task, live)
     finally:
-        process.streams.close(live.stream)
-        process.live.pop(chat_id, None)
-        metrics.WRITING.dec()
-        process.wake(chat_id)
+        let_go(process, chat_id)
+
+
+def let_go(process: Process, chat_id: int) -> None:
+    """Write a reply no longer; where it has not ended, its lease runs out."""
+    process.streams.close(process.live[chat_id].stream)
+    del process.live[chat_id]
+    metrics.WRITING.dec()
+    process.wake(chat_id)
 
 
 def found(chat_id: int) -> Task | None:
@@ -100,13 +116,21 @@ def stop(chat: Chat) -> None:
     db.session.commit()
     if ended is not None:
         rooms.tell_end(ended)
+    elif live := here().live.get(chat.id):  # It was being taken up.
+        live.cancellation.cancel()
     else:
         here().bus.tell("stop", chat.id)
 
 
 def quiet(*chats: Chat) -> None:
-    """Stop what is being written of these chats."""
+    """Stop what is being written of these chats, and wait until it has ended, so that every tab is told."""
     db.session.commit()
-    for chat in chats:
-        if not chat.has_ended:
-            stop(chat)
+    writing = [chat for chat in chats if not chat.has_ended]
+    for chat in writing:
+        stop(chat)
+    give_up = time.monotonic() + STOPPING
+    for chat in writing:
+        with awaiting(chat.id) as ended:
+            while first(IS_ACTIVE, id=chat.id) and time.monotonic() < give_up:
+                ended.wait(0.5)
+                ended.clear()

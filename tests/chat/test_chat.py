@@ -56,6 +56,33 @@ def test_a_repeated_message_gives_the_first_chat_whatever_else_it_says(ada: Call
     assert len(model.briefs) == 1
 
 
+@pytest.mark.parametrize("more", [{}, {"message": ""}, {"message": 5}, {"message": "x" * 20_000}, {"bad": 1}])
+def test_a_repeated_message_gives_the_first_chat_though_it_has_lost_its_shape(
+    ada: Caller, bob: Caller, model: Scripted, more: dict[str, Any]
+) -> None:
+    first = ask(ada, "one", client_message_id="m1")
+
+    again = ada.post("/chat", json={"client_message_id": "m1", **more})
+    others = bob.post("/chat", json={"client_message_id": "m1", **more})
+    nameless = ada.post("/chat", json={"client_message_id": "m\0", **more})
+
+    assert (again.status_code, again.json["data"]) == (200, first.json["data"])
+    assert [answer.status_code for answer in (others, nameless)] == [400, 400]
+    assert len(model.briefs) == 1
+
+
+def test_a_repeated_message_gives_the_first_chat_though_it_failed(ada: Caller, model: Scripted) -> None:
+    model.pieces = ["some ", ModelUnavailable()]
+
+    first = ask(ada, "one", client_message_id="m1")
+    again = ask(ada, "one", client_message_id="m1")
+
+    assert (first.status_code, again.status_code) == (503, 200)
+    assert again.json["data"] == first.json["data"]["chat"]
+    assert again.json["data"]["status"] == "failed"
+    assert len(model.briefs) == 1
+
+
 def test_two_at_once_with_one_id_are_one_chat(ada: Caller, model: Scripted) -> None:
     gate = threading.Event()
     model.pieces = [gate, "done"]

@@ -204,7 +204,7 @@ def test_text_waits_while_the_database_is_away() -> None:
     streams._save_all()
     streams._save_all()
 
-    assert kept == [Unsaved(7, "first second", "6,12,")]
+    assert kept == [Unsaved(7, "first second", "6,12,", is_whole=True)]
 
 
 class Clock:
