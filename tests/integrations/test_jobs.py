@@ -22,7 +22,7 @@ from codesherpa.integrations import backoff, jobs, runner
 from codesherpa.integrations.jobs import NewJob
 from codesherpa.integrations.models import Delivery, Job
 from codesherpa.integrations.runner import Dropped, Hopeless, Later, Runner, Task
-from tests.conftest import REDIS
+from tests.conftest import REDIS, skip_or_fail
 
 PATIENCE = 20
 
@@ -329,7 +329,7 @@ def test_a_busy_process_wakes_an_idle_one_over_redis(
     try:
         Redis.from_url(REDIS).ping()
     except RedisError:
-        pytest.skip("no Redis")
+        skip_or_fail("no Redis")
     busy, idle = make_app(REDIS_URL=REDIS), make_app(REDIS_URL=REDIS)
     heard = threading.Event()
     wake = idle.extensions["runner"].wake
