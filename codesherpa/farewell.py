@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -99,7 +100,10 @@ class Connections:
 
 
 def prepare(app: Flask, worker: Any) -> None:
-    """Have a gunicorn worker take its leave at SIGTERM; gunicorn itself stops accepting and then waits for it."""
+    """Have a gunicorn worker take its leave at SIGTERM, or when its master dies.
+
+    gunicorn itself stops accepting and then waits for it.
+    """
     connections = Connections(worker)
     worker.has_left = threading.Event()
     wanted: list[bool] = []
@@ -115,6 +119,8 @@ def prepare(app: Flask, worker: Any) -> None:
     def watch() -> None:
         while not wanted:
             time.sleep(2 * LOOK)
+            if os.getppid() != worker.ppid:  # Who would restart it has died, and it holds the port.
+                os.kill(os.getpid(), signal.SIGTERM)
         try:
             leave(app, connections, worker.cfg.graceful_timeout - RESERVE)
         finally:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
+import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ import pytest
 from tests.live.conftest import Browser, Server
 from tests.live.raw import Raw
 from tests.live.workers import assert_whole, open_tab, slowly
+from tests.patience import eventually
 from tests.standins import bedrock
 
 SOCKETS = 60
@@ -78,3 +82,28 @@ def test_who_waits_for_a_reply_that_is_not_begun_is_told_that_it_is_stored(
     status, again = alone.call("POST", "/api/v1/chat", behind, token)
     assert (status, again["data"]["id"]) == (200, answer["data"]["chat"]["id"])
     assert again["data"]["status"] == "complete"
+
+
+def test_a_worker_whose_master_was_killed_leaves_in_good_order(alone: Server, browser: Callable[[], Browser]) -> None:
+    tab = open_tab(alone, browser, alone.sign_in("orphan@example.com")["access_token"])
+    tab.emit("message", {"message": slowly(20)})
+
+    children = Path(f"/proc/{alone.process.pid}/task/{alone.process.pid}/children").read_text().split()
+    alone.process.kill()
+    alone.process.wait()
+    try:
+        assert tab.until("response")["payload"]["chat"]["status"] == "complete"
+        tab.until("disconnect")
+        assert eventually(lambda: not answers(alone.port), patience=30)
+    finally:
+        for child in children:
+            with suppress(ProcessLookupError):
+                os.kill(int(child), signal.SIGKILL)
+
+
+def answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
