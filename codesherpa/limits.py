@@ -18,7 +18,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from werkzeug.exceptions import BadRequest
 
-from codesherpa import edge
+from codesherpa import edge, emails
 from codesherpa.api import View, answering, loads
 from codesherpa.errors import RateLimited
 from codesherpa.observability import metrics
@@ -124,10 +124,10 @@ def account(knows: Callable[[str, str], bool]) -> str:
         email = loads(request.get_data()).get("email")
     except BadRequest:  # The view says so.
         email = None
-    if not isinstance(email, str) or "\0" in email:  # What no account can be called is refused a little later.
+    if not isinstance(email, str):  # What no account can be called is refused a little later.
         return f"address:{address()}"
-    email = email.strip().casefold()[:300].encode(errors="replace").decode()  # Half a surrogate is no key.
-    return f"account:{email} at:{address()}" if knows(email, address()) else f"account:{email}"
+    key = emails.key(email)[: emails.LONGEST_KEY]
+    return f"account:{key} at:{address()}" if knows(key, address()) else f"account:{key}"
 
 
 def by_address(setting: str) -> Callable[[View], View]:

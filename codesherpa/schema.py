@@ -9,10 +9,10 @@ from functools import cache, cached_property
 from operator import attrgetter
 from typing import Any
 
-import email_validator
 import orjson
 from marshmallow import Schema, ValidationError, fields, validate
 
+from codesherpa import emails
 from codesherpa.database import LARGEST_KEY
 
 # What Text refuses, for the document: NUL anywhere, and white space (as str.strip sees it) alone.
@@ -98,21 +98,17 @@ class Fraction(fields.Float):
 
 
 class Email(Text):
-    """An email address in its normal form; nobody asks the network whether it exists."""
+    """An email address in its normal form."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(most=254, strip=True, metadata={"format": "email"}, **kwargs)
+        super().__init__(most=emails.LONGEST, strip=True, metadata={"format": "email"}, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
         try:
-            # Addresses at hosts of a private network are good enough to sign in with.
-            found = email_validator.validate_email(text, check_deliverability=False, globally_deliverable=False)
-        except email_validator.EmailNotValidError as error:
+            return emails.normal(text)
+        except ValueError as error:
             raise ValidationError("Not a valid email address.") from error
-        if "." not in found.domain:
-            raise ValidationError("Not a valid email address.")
-        return found.normalized
 
 
 class Timestamp(fields.Field[datetime]):

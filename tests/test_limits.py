@@ -68,6 +68,17 @@ def test_an_account_has_so_many_sign_ins_and_others_are_free(make_app: Any) -> N
     assert login("b@x.org").status_code == 401
 
 
+def test_an_account_is_counted_and_its_network_known_however_its_address_is_written(make_app: Any) -> None:
+    client = make_app(RATE_LIMIT_LOGIN="3/minute").test_client()
+    letters, wire = "zo\u00eb@b\u00fccher.example", "zoe\u0308@xn--bcher-kva.example"
+    zoe = Caller(client, letters)
+
+    strangers = [sign_in(client, email, "a guess", "203.0.113.7") for email in (letters, wire, letters, wire)]
+
+    assert strangers == [401, 401, 401, 429]
+    assert sign_in(client, wire, zoe.password, "127.0.0.1") == 200
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [

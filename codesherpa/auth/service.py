@@ -47,9 +47,9 @@ def login(email: str, password: str, user_agent: str, ip: str) -> Tokens:
     return tokens.issue(session)
 
 
-def knows(email: str, network: str) -> bool:
-    """Tell whether an account was made or signed in to from a network within the last 90 days."""
-    mine = select(AuditEvent.ip).join(User, User.id == AuditEvent.user_id).where(User.email_key == email).distinct()
+def knows(key: str, network: str) -> bool:
+    """Tell whether the account of an address's key was made or signed in to from a network within the last 90 days."""
+    mine = select(AuditEvent.ip).join(User, User.id == AuditEvent.user_id).where(User.email_key == key).distinct()
     came_in = mine.where(AuditEvent.action.in_(("registered", "signed_in")), AuditEvent.created_at > now() - MEMORY)
     with reading():
         addresses = db.session.scalars(came_in).all()

@@ -10,6 +10,7 @@ from sqlalchemy import delete as delete_rows
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
+from codesherpa import emails
 from codesherpa.database import LARGEST_KEY
 from codesherpa.edge import address
 from codesherpa.errors import Conflict, EmailTaken, NotFound, TokenRevoked, ValidationError
@@ -32,7 +33,7 @@ def create(name: str, email: str, password: str) -> User:
         db.session.commit()
         raise EmailTaken
     db.session.commit()  # Hashing takes long; nothing waits inside a transaction.
-    user = User(name=name, email=email, email_key=email.casefold(), password_hash=passwords.hash(password))
+    user = User(name=name, email=email, email_key=emails.key(email), password_hash=passwords.hash(password))
     db.session.add(user)
     commit_email()
     audit.record(user.id, "registered")
@@ -41,8 +42,8 @@ def create(name: str, email: str, password: str) -> User:
 
 
 def find(email: str) -> User | None:
-    """Return the user with that address, in whatever case it is written."""
-    return db.session.scalar(select(User).where(User.email_key == email.strip().casefold()))
+    """Return the user with that address, however it is written."""
+    return db.session.scalar(select(User).where(User.email_key == emails.key(email)))
 
 
 def get(id: int) -> User | None:
@@ -89,7 +90,7 @@ def change(user: User, changes: dict[str, Any]) -> User:
         raise TokenRevoked  # The account has just been deleted, and its sessions with it.
     for name in changes.keys() & PROFILE:
         setattr(stored, name, changes[name])
-    before, stored.email_key = stored.email_key, stored.email.casefold()
+    before, stored.email_key = stored.email_key, emails.key(stored.email)
     commit_email()
     if stored.email_key != before:
         audit.record(stored.id, "email_changed")

@@ -43,6 +43,56 @@ def test_an_address_has_one_account_however_it_is_written(client: FlaskClient) -
     assert (answer.status_code, answer.json["data"]["code"]) == (409, "email_taken")
 
 
+# The same three times over: in letters, decomposed, and as it goes over the wire.
+SPELLINGS = ["Zo\u00eb@b\u00fccher.example", "zoe\u0308@bu\u0308cher.example", " ZO\u00cb@XN--BCHER-KVA.example "]
+
+
+@pytest.mark.parametrize("written", SPELLINGS)
+def test_an_account_is_found_however_its_address_is_written(app: Flask, client: FlaskClient, written: str) -> None:
+    made = register(client, email=written)
+
+    assert made.json["data"]["email"].casefold() == SPELLINGS[0].casefold()
+    assert [login(client, other, NEW["password"]).status_code for other in SPELLINGS] == [200] * 3
+    assert [register(client, email=other).json["data"]["code"] for other in SPELLINGS] == ["email_taken"] * 3
+    for other in SPELLINGS:
+        shown = app.test_cli_runner().invoke(args=["user", "show", other, "--json"])
+        assert json.loads(shown.output)["user"]["id"] == made.json["data"]["id"]
+
+
+def test_an_address_that_is_changed_to_is_found_however_it_is_written(ada: Caller, bob: Caller) -> None:
+    assert ada.put("/user/me", json={"email": SPELLINGS[1]}).status_code == 200
+
+    assert login(ada.client, SPELLINGS[2], ada.password).status_code == 200
+    assert bob.put("/user/me", json={"email": SPELLINGS[2]}).json["data"]["code"] == "email_taken"
+
+
+@pytest.mark.parametrize(
+    ("email", "status"),
+    [
+        ("ada@xn--999999999999", 401),
+        ("@", 401),
+        ("\u00eb" * 1000, 401),
+        ("ada@" + "\u00fc." * 480 + "org", 401),
+        ("ada@example.com\0", 400),
+        ("\ud800@example.com", 400),
+    ],
+)
+def test_what_is_no_address_signs_nobody_in(make_app: Any, email: str, status: int) -> None:
+    client = make_app(RATE_LIMIT_LOGIN="9/minute").test_client()
+    register(client)
+
+    body = json.dumps({"email": email, "password": NEW["password"]})
+    answer = client.post("/api/v1/auth/login", data=body, content_type="application/json")
+
+    assert answer.status_code == status
+
+
+def test_an_address_that_grows_too_long_where_its_case_is_folded_is_refused(client: FlaskClient) -> None:
+    answer = register(client, email="\u0390" * 64 + "@" + ".".join(["\u0390" * 20] * 3) + ".de")
+
+    assert (answer.status_code, list(answer.json["data"]["errors"])) == (400, ["email"])
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
