@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from flask import Flask, Request
 from flask.sessions import NullSession, SessionInterface
+from werkzeug.exceptions import NotFound
+from werkzeug.routing import MapAdapter
 
 import config as settings
 from codesherpa import edge, errors
@@ -18,12 +21,20 @@ from codesherpa.observability import metrics, requests, tracing
 
 __version__ = "0.1.0"
 
+ONE_SLASH = re.compile("/(?!/)")
+
 
 class Application(Flask):
     """Flask without a look at each function, whether it is a coroutine: none of ours is."""
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         return func
+
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        """Lead to a view by the path as it is; Werkzeug takes slashes off its beginning, and adds one where none is."""
+        if request is not None and not ONE_SLASH.match(request.environ["PATH_INFO"]):
+            raise NotFound
+        return super().create_url_adapter(request)
 
 
 class NoCookies(SessionInterface):
@@ -40,6 +51,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     """
     app = Application(__name__, static_folder=None)
     app.url_map.converters["id"] = Id
+    app.url_map.merge_slashes = False  # Else two slashes in a row are answered by a redirect in HTML.
     app.session_interface = NoCookies()
     app.json = Provider(app)
     app.config.from_mapping(config if config is not None else settings.from_environment())

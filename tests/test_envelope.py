@@ -140,6 +140,31 @@ def test_what_stands_outside_the_api_wears_it_too(app: Flask, path: str) -> None
 
 
 @pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1//agents",
+        "/api//v1/agents",
+        "/api/v1/agents//1",
+        "/api/v1/agents//",
+        "/api/v1/agents/",
+        "/api/v1/docs//swagger-ui.css",
+        "/health//ready",
+        "//health",
+        "//",
+        "/app//",
+        "/app//main.js",
+        "/app/texts//en.js",
+        "",
+    ],
+)
+def test_a_slash_too_many_or_too_few_is_not_found(ada: Caller, path: str) -> None:
+    # The client would take a host for what follows two slashes.
+    answer = ada.get("", environ_overrides={"PATH_INFO": path})
+
+    assert (answer.status_code, answer.json["data"]["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize(
     ("sent", "taken"),
     [("abc-1.2_3", True), ("x" * 64, True), ("x" * 65, False), ("a b", False), ("é", False), ("", False)],
 )

@@ -51,7 +51,7 @@ def settings() -> dict[str, Any]:
 def own_file(name: str) -> Response:
     """Serve a script, the style sheet or the icon."""
     path = PurePosixPath(name)
-    if path.suffix not in KINDS or "node_modules" in path.parts:
+    if path.suffix not in KINDS or "node_modules" in path.parts or str(path) != name:  # One file has one address.
         raise NotFound
     return serve(name, KINDS[path.suffix])
 
