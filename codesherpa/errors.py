@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import structlog
@@ -9,7 +10,7 @@ from flask import Flask, Response
 from flask_jwt_extended.exceptions import JWTExtendedException, RevokedTokenError
 from jwt.exceptions import ExpiredSignatureError, PyJWTError
 from marshmallow import ValidationError as SchemaError
-from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError, TimeoutError
 from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import HTTPException
 
@@ -181,6 +182,8 @@ BY_STATUS: dict[int, type[AppError]] = {
         RateLimited,
     )
 }
+# What was to belong to an account that has gone. SQLite does not say whose key it is; chats look after their others.
+ORPHANED = re.compile("_user_id_users|FOREIGN KEY constraint failed")
 
 
 def kind_of(fault: Exception) -> AppError:
@@ -194,6 +197,8 @@ def kind_of(fault: Exception) -> AppError:
             return TokenExpired()
         case RevokedTokenError():
             return TokenRevoked()
+        case IntegrityError() if ORPHANED.search(str(fault.orig)):
+            return TokenRevoked()  # The account was deleted between the look at the token and our change.
         case StaleDataError():  # Somebody deleted it between our look and our change.
             return NotFound()
         case JWTExtendedException() | PyJWTError():

@@ -31,7 +31,9 @@ def login(email: str, password: str, user_agent: str, ip: str) -> Tokens:
     db.session.commit()  # Hashing takes long; nothing waits inside a transaction.
     fits = passwords.matches(password, user.password_hash if user else None)
     if not fits or user is None or not holds(user):
-        audit.record(user.id if user else None, "sign_in_failed")  # For nobody too, so that it takes as long.
+        # For nobody too, so that it takes as long; whose account has gone meanwhile is nobody.
+        [known] = users.hold(user.id if user else 0) or [None]
+        audit.record(known, "sign_in_failed")
         db.session.commit()
         raise InvalidCredentials
     session = AuthSession(
@@ -121,6 +123,8 @@ def change_password(session: Glance, current_password: str, new_password: str) -
     unchanged = update(User).where(User.id == user.id, User.password_hash == user.password_hash)
     if not db.session.execute(unchanged.values(password_hash=hashed)).rowcount:  # type: ignore[attr-defined]
         db.session.rollback()
+        if not users.hold(user.id):
+            raise TokenRevoked
         raise ValidationError({"current_password": ["It has been changed in the meantime."]})
     audit.record(user.id, "password_changed")
     end(*(one for one in sessions(user) if one.id != session.id))
@@ -154,9 +158,15 @@ users.deleting.connect(end_all)
 
 
 def end(*sessions: AuthSession | Glance) -> None:
-    """End sessions: their tokens are refused from now on, and every worker closes their sockets."""
+    """End sessions: their tokens are refused from now on, and every worker closes their sockets.
+
+    Raises TokenRevoked where an account has gone meanwhile, and its sessions with it.
+    """
     ids = [session.id for session in sessions]
+    counts = Counter(session.user_id for session in sessions)
+    if users.hold(*counts) < counts.keys():  # Before its sessions, in the order in which a deletion takes them.
+        raise TokenRevoked
     db.session.execute(update(AuthSession).where(AuthSession.id.in_(ids)).values(ended_at=now()))
-    for user_id, count in Counter(session.user_id for session in sessions).items():
+    for user_id, count in counts.items():
         audit.record(user_id, "session_ended", count)
     db.session.commit()

@@ -35,7 +35,7 @@ def create(name: str, email: str, password: str) -> User:
     db.session.commit()  # Hashing takes long; nothing waits inside a transaction.
     user = User(name=name, email=email, email_key=emails.key(email), password_hash=passwords.hash(password))
     db.session.add(user)
-    commit_email()
+    take_email()
     audit.record(user.id, "registered")
     db.session.commit()
     return user
@@ -48,6 +48,13 @@ def find(email: str) -> User | None:
 
 def get(id: int) -> User | None:
     return db.session.get(User, id)
+
+
+def hold(*ids: int) -> set[int]:
+    """Keep accounts from going until the transaction ends; return those that have not gone yet."""
+    # In order, so that of two who hold the same neither waits for the other.
+    there = select(User.id).where(User.id.in_(ids)).order_by(User.id)
+    return set(db.session.scalars(there.with_for_update(read=True, key_share=True)))
 
 
 def named(account: str) -> User:
@@ -85,16 +92,16 @@ def change(user: User, changes: dict[str, Any]) -> User:
     """
     if "whatsapp_number" in changes:  # First, so that one that is refused leaves all as it was.
         number_wanted.send(user, number=changes["whatsapp_number"])
-    stored = get(user.id)
+    stored = db.session.get(User, user.id, with_for_update={"key_share": True})
     if stored is None:
         raise TokenRevoked  # The account has just been deleted, and its sessions with it.
     for name in changes.keys() & PROFILE:
         setattr(stored, name, changes[name])
     before, stored.email_key = stored.email_key, emails.key(stored.email)
-    commit_email()
+    take_email()
     if stored.email_key != before:
         audit.record(stored.id, "email_changed")
-        db.session.commit()
+    db.session.commit()
     return stored
 
 
@@ -122,9 +129,10 @@ def check_password(user: User, field: str, password: str) -> None:
         raise ValidationError({field: ["This is not your password."]})
 
 
-def commit_email() -> None:
+def take_email() -> None:
+    """Write an account with its address, for the caller to commit. Raises EmailTaken."""
     try:
-        db.session.commit()
+        db.session.flush()
     except IntegrityError as error:
         db.session.rollback()
         raise EmailTaken from error
