@@ -41,7 +41,7 @@ class SignIn(Rotation):
 class PasswordChange(Schema):
     """The password as it is, and as it is to be."""
 
-    current_password = Text(required=True, most=1000, load_only=True)
+    current_password = Text(required=True, least=0, most=1000, load_only=True)
     new_password = NewPassword(required=True)
 
 

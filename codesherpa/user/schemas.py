@@ -18,8 +18,8 @@ class NewPassword(Text):
     """A password to be: 8 to 72 bytes of UTF-8 in NFC, as bcrypt reads them; never cut, never trimmed, not common."""
 
     def __init__(self, **kwargs: Any) -> None:
-        # A letter with its accents may be several characters before NFC makes it one.
-        super().__init__(most=4 * passwords.MOST, load_only=True, metadata=PASSWORD, **kwargs)
+        # White space is as good as letters. One with accents may be several characters before NFC makes it one.
+        super().__init__(least=0, most=4 * passwords.MOST, load_only=True, metadata=PASSWORD, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         text = unicodedata.normalize("NFC", super()._deserialize(value, attr, data, **kwargs))
@@ -61,7 +61,7 @@ class Profile(Schema):
 class Password(Schema):
     """The user's own password, asked for once more."""
 
-    password = Text(required=True, most=1000, load_only=True)
+    password = Text(required=True, least=0, most=1000, load_only=True)
 
 
 class AuditEvent(Schema):

@@ -55,6 +55,22 @@ def test_white_space_around_a_password_belongs_to_it(client: FlaskClient) -> Non
     assert login(client, "spaced out") == 401
 
 
+@pytest.mark.parametrize("password", [" " * 8, "\t\n\u3000 \u00a0", " " * 72])
+def test_white_space_alone_is_a_password_like_any_other(client: FlaskClient, password: str) -> None:
+    assert register(client, password).status_code == 201
+
+    new = Caller(client, "new@example.com", password)
+    change = {"current_password": password, "new_password": password[::-1]}
+    assert new.put("/user/me/password", json=change).status_code == 200
+    assert login(client, password[::-1]) == 200
+    assert new.delete("/user/me", json={"password": password[::-1]}).status_code == 200
+
+
+@pytest.mark.parametrize("password", ["", " ", " " * 7, " " * 73])
+def test_white_space_is_counted_like_any_other_letter(client: FlaskClient, password: str) -> None:
+    assert register(client, password).json["data"]["errors"] == {"password": ["Must have 8 to 72 bytes."]}
+
+
 @pytest.mark.parametrize("password", ["é" * 4, "é" * 36, "ǖ" * 36, "한" * 24])
 def test_a_password_counts_as_nfc_however_it_was_typed(client: FlaskClient, password: str) -> None:
     assert register(client, unicodedata.normalize("NFD", password)).status_code == 201
