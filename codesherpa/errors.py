@@ -182,6 +182,7 @@ BY_STATUS: dict[int, type[AppError]] = {
         RateLimited,
     )
 }
+SURROGATES = re.compile("[\ud800-\udfff]")
 # What was to belong to an account that has gone. SQLite does not say whose key it is; chats look after their others.
 ORPHANED = re.compile("_user_id_users|FOREIGN KEY constraint failed")
 
@@ -219,9 +220,14 @@ def sentences(messages: Any, path: str = "") -> dict[str, list[str]]:
     if isinstance(messages, dict):
         flat: dict[str, list[str]] = {}
         for name, inner in messages.items():
-            flat |= sentences(inner, f"{path}.{name}" if path else str(name))
+            flat |= sentences(inner, f"{path}.{told(name)}" if path else told(name))
         return flat
     return {path: messages if isinstance(messages, list) else [str(messages)]}
+
+
+def told(name: object) -> str:
+    """Return the name of a field as every reader takes it: what a caller made up may hold half a surrogate."""
+    return SURROGATES.sub("\ufffd", str(name))
 
 
 def register(app: Flask) -> None:

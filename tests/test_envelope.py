@@ -7,12 +7,13 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import orjson
 import pytest
 from flask import Flask
 from orjson import Fragment
 
 from codesherpa import errors
-from codesherpa.extensions import db
+from codesherpa.extensions import db, socketio
 from codesherpa.json import written
 from codesherpa.user.models import User
 from tests.conftest import Caller
@@ -187,10 +188,20 @@ def test_what_the_sockets_answer_over_http_has_an_id_too(app: Flask, engine: int
     assert len(answer.headers.getlist("X-Request-ID")) == 1
 
 
-def test_what_only_json_can_escape_is_told_escaped(ada: Caller) -> None:
-    answer = ada.post("/agents", data=rb'{"name": "A", "\ud800": 1}', content_type="application/json")
+def test_half_a_surrogate_in_the_name_of_a_field_is_told_so_that_every_reader_takes_it(ada: Caller) -> None:
+    answer = ada.post("/agents", data=rb'{"name": "A", "a\ud800b": 1}', **JSON)
 
-    assert (answer.status_code, answer.json["data"]["errors"]) == (400, {"\ud800": ["Unknown field."]})
+    told = orjson.loads(answer.data)  # Which refuses what a strict reader does.
+    assert (answer.status_code, told["data"]["errors"]) == (400, {"a\ufffdb": ["Unknown field."]})
+
+
+def test_a_socket_is_told_it_so_too(app: Flask, ada: Caller) -> None:
+    browser = socketio.test_client(app, namespace="/ws", auth={"token": ada.access})
+
+    told = browser.emit("message", {"message": "Hi", "a\ud800b": 1}, namespace="/ws", callback=True)
+    browser.disconnect("/ws")
+
+    assert told["data"]["errors"] == {"a\ufffdb": ["Unknown field."]}
 
 
 def test_what_only_json_can_escape_may_stand_beside_json_that_is_stored() -> None:
