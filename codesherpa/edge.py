@@ -118,6 +118,15 @@ def address() -> str:
         return ""
 
 
+def user_agent() -> str:
+    """Return what a client calls itself: the bytes that it sent as UTF-8 where they are that, else as Latin-1."""
+    told: str = request.environ.get("HTTP_USER_AGENT", "")
+    try:
+        return told.encode("latin-1").decode()  # Latin-1 is what WSGI makes of any bytes.
+    except UnicodeError:
+        return told
+
+
 def network() -> str:
     """Return the network of who is at the other end, which counts as one caller."""
     return network_of(address())

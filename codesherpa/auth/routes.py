@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import g, request
+from flask import g
 from flask_jwt_extended import current_user, get_jwt
 
 from codesherpa import edge
@@ -36,7 +36,7 @@ def register(registration: dict[str, Any]) -> User:
 @blueprint.response(200, schemas.SignIn, message="You are signed in.")
 def login(credentials: dict[str, Any]) -> Tokens:
     """Begin a session."""
-    return service.login(**credentials, user_agent=request.user_agent.string, ip=edge.address())
+    return service.login(**credentials, user_agent=edge.user_agent(), ip=edge.address())
 
 
 @blueprint.post("/refresh")

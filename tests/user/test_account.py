@@ -59,6 +59,27 @@ def test_sessions_are_listed_and_ended_one_by_one(app: Flask, ada: Caller, bob: 
     assert ada.get("/user/me/sessions").json["data"]["count"] == 1
 
 
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [
+        ("Bücher/1.0 (नमस्ते)".encode(), "Bücher/1.0 (नमस्ते)"),
+        ("Bücher/1.0".encode("latin-1"), "Bücher/1.0"),
+        (b"", ""),
+        ("ü".encode() * 301, "ü" * 300),
+    ],
+)
+def test_a_session_shows_what_a_client_calls_itself_in_its_own_letters(ada: Caller, sent: bytes, shown: str) -> None:
+    login = {"email": ada.email, "password": ada.password}
+    as_wsgi = {"HTTP_USER_AGENT": sent.decode("latin-1")}
+
+    ada.access = ada.client.post("/api/v1/auth/login", json=login, environ_overrides=as_wsgi).json["data"][
+        "access_token"
+    ]
+
+    sessions = ada.get("/user/me/sessions").json["data"]["sessions"]
+    assert [one["user_agent"] for one in sessions if one["current"]] == [shown]
+
+
 def test_the_export_has_everything_of_the_user_and_nothing_of_others(
     ada: Caller, bob: Caller, model: Scripted, monkeypatch: Any
 ) -> None:
