@@ -5,8 +5,8 @@ from marshmallow import Schema, fields, validate
 from codesherpa.paging import PageInfo
 from codesherpa.schema import Id, Item, Text, Timestamp
 
-# An owner has at most 39 letters, digits and inner hyphens; a repository 100 of its own letters.
-LETTERS = r"^[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}"
+# An owner has at most 39 letters, digits and inner hyphens; a repository 100 of its own letters, and is no folder.
+LETTERS = r"^[A-Za-z0-9][A-Za-z0-9-]{0,38}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}"
 REPOSITORY = validate.Regexp(LETTERS + r"\Z", error="Must be written as owner/name.")
 # JavaScript, whose patterns the document speaks, knows no \Z; its $ means the same.
 IN_THE_DOCUMENT = LETTERS + "$"
