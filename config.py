@@ -180,7 +180,7 @@ SETTINGS = (
         "where traces go (OTLP over HTTP); OpenTelemetry reads its own variables beside it; none: no traces",
     ),
     Setting("RATE_LIMIT_DEFAULT", "600/minute", rate, "requests by user, or off"),
-    Setting("RATE_LIMIT_AUTH", "20/minute", rate, "sign-in, registration and refresh by address, or off"),
+    Setting("RATE_LIMIT_AUTH", "20/minute", rate, "sign-in, registration and refresh, each counted by address, or off"),
     Setting("RATE_LIMIT_LOGIN", "10/minute", rate, "sign-ins by account, or off"),
     Setting("RATE_LIMIT_MESSAGES", "10/second", rate, "messages by user, or off"),
     Setting("MAX_GENERATIONS_PER_USER", "4", whole(1, 1000), "replies of a user that are written at once"),
@@ -190,7 +190,7 @@ SETTINGS = (
     Setting(
         "AWS_REGION",
         "us-east-1",
-        like("[a-z0-9-]+", "a region such as eu-central-1"),
+        like("[a-z]{2,4}(-[a-z]+){1,2}-[0-9]{1,2}", "a region such as eu-central-1"),
         "where Bedrock is called; boto3 reads its own variables beside it",
     ),
     Setting("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "", optional(url("http", "https")), "another endpoint for Bedrock"),

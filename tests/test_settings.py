@@ -64,6 +64,10 @@ def test_every_setting_of_the_contract_is_there() -> None:
         ("RATE_LIMIT_AUTH", "0/minute"),
         ("MODEL_PROVIDER", "openai"),
         ("AWS_REGION", "EU (Frankfurt)"),
+        ("AWS_REGION", "mars"),
+        ("AWS_REGION", "us-east"),
+        ("AWS_REGION", "us-east-1a"),
+        ("AWS_REGION", "--1"),
         ("BEDROCK_MODEL_ID", "Claude Sonnet"),
         ("WHATSAPP_PHONE_NUMBER_ID", "+49 30 1234"),
         ("DAILY_TOKEN_BUDGET", "-5"),
@@ -77,6 +81,22 @@ def test_a_value_that_cannot_be_right_is_refused_in_one_line_that_names_the_sett
 
     assert str(refused.value).startswith(f"{name} must ")
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "region",
+    [
+        "us-east-1",
+        "us-gov-west-1",
+        "ap-southeast-2",
+        "eusc-de-east-1",
+        "us-iso-east-1",
+        "us-isob-east-1",
+        "mx-central-1",
+    ],
+)
+def test_every_form_of_a_region_is_one(region: str) -> None:
+    assert load({"AWS_REGION": region})["AWS_REGION"] == region
 
 
 def test_a_log_level_may_be_written_in_small_letters() -> None:
