@@ -101,22 +101,28 @@ class Parser(FlaskParser):
         raise ValidationError(next(iter(messages.values())) if isinstance(messages, dict) else messages)
 
 
+class TooMuch(BadRequest):
+    """JSON that Python does not read: nested too deep, or with a number of too many digits."""
+
+
 def loads(body: bytes) -> dict[str, Any]:
     """Read a JSON object, by the standard: no NaN, no Infinity.
 
-    Raises BadRequest for anything else, however deep or long.
+    Raises BadRequest for anything else, however deep or long, TooMuch where that alone is why.
     """
     try:
         value = json.loads(body, parse_constant=refuse_constant)
-    except (ValueError, RecursionError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise BadRequest from error
+    except (ValueError, RecursionError) as error:
+        raise TooMuch from error
     if not isinstance(value, dict):
         raise BadRequest
     return value
 
 
 def refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+    raise BadRequest(f"{name} is not JSON")
 
 
 class VersionedApi(Api):

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError, Tim
 from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import HTTPException
 
-from codesherpa.api import failure
+from codesherpa.api import TooMuch, failure
 
 log = structlog.get_logger(__name__)
 
@@ -204,6 +204,8 @@ def kind_of(fault: Exception) -> AppError:
             return NotFound()
         case JWTExtendedException() | PyJWTError():
             return Unauthorized()
+        case TooMuch():
+            return BadRequest("The body must be a JSON object, not nested so deep and with no number so long.")
         case HTTPException() if fault.code in BY_STATUS:
             return BY_STATUS[fault.code]()
         case HTTPException() if fault.code is not None and fault.code < 500:

@@ -215,11 +215,33 @@ def test_other_letters_than_ascii_are_written_as_they_are(ada: Caller) -> None:
     assert answer.content_type == "application/json"
 
 
+DEEP, LONG = b'{"a":' * 5000 + b"1" + b"}" * 5000, b'{"a": -' + b"9" * 5000 + b"}"
+IS_NONE, IS_TOO_MUCH = (
+    "The body must be a JSON object.",
+    "The body must be a JSON object, not nested so deep and with no number so long.",
+)
+
+
 @pytest.mark.parametrize("path", ["/auth/login", "/auth/register", "/agents"])
 @pytest.mark.parametrize(
-    "body", [b"[" * 100_000, b'{"email":' * 100_000, b'{"email": NaN}', b"\xff\xfe{}", b"{" * 2000]
+    ("body", "message"),
+    [
+        (b"[" * 100_000, IS_TOO_MUCH),
+        (b'{"email":' * 100_000, IS_TOO_MUCH),
+        (DEEP, IS_TOO_MUCH),
+        (LONG, IS_TOO_MUCH),
+        (b'{"email": NaN}', IS_NONE),
+        (b"\xff\xfe{}", IS_NONE),
+        (b"{" * 2000, IS_NONE),
+        (b"[]", IS_NONE),
+        (b"", IS_NONE),
+    ],
+    ids=["array", "object", "deep", "long", "NaN", "UTF-16", "braces", "list", "nothing"],
 )
-def test_a_body_that_is_no_json_object_is_a_bad_request_however_deep(ada: Caller, path: str, body: bytes) -> None:
+def test_a_body_that_is_no_json_object_is_a_bad_request_however_deep(
+    ada: Caller, path: str, body: bytes, message: str
+) -> None:
     answer = ada.post(path, data=body, **JSON)
 
     assert (answer.status_code, answer.json["data"]["code"]) == (400, "bad_request")
+    assert answer.json["message"] == message
