@@ -29,6 +29,7 @@ from tests.scripted import Scripted
 
 POSTGRES = os.environ.get("TEST_DATABASE_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
 REDIS = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/15")
+TRUNCATE = "TRUNCATE {} RESTART IDENTITY CASCADE"
 IN_CI = os.environ.get("CI") == "true"
 
 # Hashing is cheap in the tests alone, and nothing leaves the machine.
@@ -88,12 +89,12 @@ def migrate(url: str) -> None:
 
 
 @contextmanager
-def new_postgres(template: str = "template1") -> Iterator[str]:
-    """Give the URL of a PostgreSQL database that is dropped at the end; what is in the template is in it."""
+def new_postgres() -> Iterator[str]:
+    """Give the URL of a new PostgreSQL database, which is dropped at the end."""
     server = make_url(POSTGRES)
     name = f"codesherpa_test_{uuid.uuid4().hex[:12]}"
     try:
-        administer(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        administer(f'CREATE DATABASE "{name}"')
     except psycopg2.OperationalError as error:
         skip_or_fail(f"no PostgreSQL at {server.host}:{server.port}: {error}")
     try:
@@ -103,24 +104,26 @@ def new_postgres(template: str = "template1") -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def migrated_postgres() -> Iterator[str]:
-    """The name of a migrated PostgreSQL database to copy."""
+def postgres() -> Iterator[str]:
+    """The URL of a migrated PostgreSQL database of this test process's own; whoever uses it leaves it empty."""
     with new_postgres() as url:
         migrate(url)
-        yield str(make_url(url).database)
-
-
-@pytest.fixture(scope="session")
-def postgres(migrated_postgres: str) -> Iterator[str]:
-    """The URL of the database that the tests of this process share; each leaves it empty. Servers have their own."""
-    with new_postgres(migrated_postgres) as url:
         yield url
 
 
+@contextmanager
+def emptied(postgres: str) -> Iterator[str]:
+    """Give the URL to what runs elsewhere and has ended by the end; what it left is deleted then."""
+    try:
+        yield postgres
+    finally:
+        administer(TRUNCATE.format(", ".join(db.metadata.tables)), postgres)
+
+
 @pytest.fixture
-def own_postgres(migrated_postgres: str) -> Iterator[str]:
-    """The URL of a PostgreSQL database of a test's own."""
-    with new_postgres(migrated_postgres) as url:
+def postgres_of_servers(postgres: str) -> Iterator[str]:
+    """The URL of the same database, for the servers of a test."""
+    with emptied(postgres) as url:
         yield url
 
 
@@ -163,10 +166,9 @@ def make_app(database_url: str) -> Iterator[Callable[..., Flask]]:
 
 def empty() -> None:
     """Delete all rows. Sockets that are still looked after ask meanwhile, and may meet this in a deadlock."""
-    names = ", ".join(table.name for table in db.metadata.sorted_tables)
     for tries_left in (2, 1, 0):
         try:
-            db.session.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
+            db.session.execute(text(TRUNCATE.format(", ".join(db.metadata.tables))))
             db.session.commit()
         except OperationalError:
             db.session.rollback()

@@ -18,7 +18,7 @@ import pytest
 
 from codesherpa.edge import ONLY_HTTPS
 from config import ROOT
-from tests.conftest import new_postgres, skip_or_fail
+from tests.conftest import emptied, skip_or_fail
 from tests.live import front
 from tests.live.conftest import Browser, Server
 from tests.security.test_headers import UNLESS_SAID_OTHERWISE, WANTED
@@ -34,12 +34,12 @@ class Front(Server):
 
 
 @pytest.fixture(scope="module")
-def workers(tmp_path_factory: pytest.TempPathFactory, migrated_postgres: str) -> Iterator[tuple[Server, Server]]:
+def workers(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[tuple[Server, Server]]:
     for needed, found in (("nginx", front.NGINX), ("redis-server", front.REDIS)):
         if not found:
             skip_or_fail(f"no {needed} here")
     folder = tmp_path_factory.mktemp("workers")
-    with front.redis(folder) as redis, new_postgres(migrated_postgres) as postgres:
+    with front.redis(folder) as redis, emptied(postgres):
         both = [
             Server(folder, DATABASE_URL=postgres, REDIS_URL=redis, TRUSTED_PROXIES="1", LOG_FORMAT="json")
             for _ in range(2)

@@ -27,7 +27,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         shutil.copy(request.getfixturevalue("empty_sqlite"), tmp_path / "live.db")
         return f"sqlite:///{tmp_path / 'live.db'}"
-    url: str = request.getfixturevalue("own_postgres")
+    url: str = request.getfixturevalue("postgres_of_servers")
     return url
 
 

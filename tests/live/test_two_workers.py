@@ -22,12 +22,12 @@ from tests.live.conftest import PATIENCE, Server, free_port
 
 
 @pytest.fixture
-def two(tmp_path: Path, own_postgres: str) -> Iterator[Callable[..., list[Server]]]:
+def two(tmp_path: Path, postgres_of_servers: str) -> Iterator[Callable[..., list[Server]]]:
     """Start two servers with the same settings."""
     started: list[Server] = []
 
     def start(**settings: str) -> list[Server]:
-        shared = {"DATABASE_URL": own_postgres, "REDIS_URL": REDIS} | settings
+        shared = {"DATABASE_URL": postgres_of_servers, "REDIS_URL": REDIS} | settings
         for _ in range(2):
             started.append(Server(tmp_path, **shared))  # noqa: PERF401 (the first is to be stopped if the second fails)
         return started
@@ -56,7 +56,7 @@ def either(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         shutil.copy(request.getfixturevalue("empty_sqlite"), tmp_path / "two.db")
         return f"sqlite:///{tmp_path / 'two.db'}"
-    url: str = request.getfixturevalue("own_postgres")
+    url: str = request.getfixturevalue("postgres_of_servers")
     return url
 
 

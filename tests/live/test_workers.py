@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.conftest import administer, new_postgres
+from tests.conftest import administer, emptied
 from tests.live.conftest import Browser
 from tests.live.workers import Workers, assert_whole, deltas, open_tab, running, slowly
 
@@ -16,15 +16,9 @@ pytestmark = pytest.mark.xdist_group("workers")
 
 
 @pytest.fixture(scope="module")
-def postgres_of_workers(migrated_postgres: str) -> Iterator[str]:
-    with new_postgres(migrated_postgres) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def workers(mode: str, postgres_of_workers: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
+def workers(mode: str, postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
     folder = tmp_path_factory.mktemp("workers")
-    with running(folder, mode, postgres_of_workers, MAX_GENERATIONS_PER_USER="2") as workers:
+    with emptied(postgres), running(folder, mode, postgres, MAX_GENERATIONS_PER_USER="2") as workers:
         yield workers
 
 
@@ -187,12 +181,12 @@ def test_a_socket_is_carried_over_on_one_worker_when_its_first_token_ends_on_ano
 
 
 def test_an_account_that_is_deactivated_is_closed_out_everywhere(
-    workers: Workers, postgres_of_workers: str, browser: Callable[[], Browser]
+    workers: Workers, postgres: str, browser: Callable[[], Browser]
 ) -> None:
     email = f"deactivated-{time.monotonic_ns()}@example.com"
     tabs = [open_tab(server, browser, workers.one.sign_in(email)["access_token"]) for server in workers.both]
 
-    administer(f"UPDATE users SET is_active = false WHERE email = '{email}'", postgres_of_workers)
+    administer(f"UPDATE users SET is_active = false WHERE email = '{email}'", postgres)
 
     for tab in tabs:
         tab.until("disconnect")
