@@ -12,20 +12,14 @@ import os
 import selectors
 import signal
 import socket
-import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from statistics import median
 
-from flask_migrate import upgrade
-
-import config
 from benchmarks.record import bars, quick
-from benchmarks.rest import SETTINGS, Server, serving, sign_in
-from benchmarks.sockets import USERS, allow_many_files, connect, open_all
-from codesherpa import create_app
-from codesherpa.extensions import db
+from benchmarks.rest import Server, serving
+from benchmarks.sockets import allow_many_files, connect, open_all, users
 
 COUNTS = ((0, ""), (100, "")) if quick() else ((0, ""), (1000, ""), (1000, "silent"), (2500, ""))
 TIMES = int(os.environ.get("BENCH_LEAVES", "1" if quick() else "3"))
@@ -45,13 +39,7 @@ class Leave:
 
 def main() -> None:
     allow_many_files()
-    with tempfile.TemporaryDirectory() as folder:
-        environ = SETTINGS | {"DATABASE_URL": f"sqlite:///{folder}/bench.db"}
-        app = create_app(config.load(environ))
-        with app.app_context():
-            upgrade()
-            bearers = [sign_in(f"user{number}") for number in range(USERS)]
-            db.engine.dispose()
+    with users() as (environ, bearers):
         print(f"{'sockets':13}{'half told, s':>14}{'all told, s':>13}{'exit, s':>9}  how they ended")
         exits = {}
         for count, kind in COUNTS:

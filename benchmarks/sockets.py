@@ -14,8 +14,9 @@ import socket
 import struct
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,8 +47,9 @@ class Found:
     idle: float
 
 
-def main() -> None:
-    allow_many_files()
+@contextmanager
+def users() -> Iterator[tuple[dict[str, str], list[str]]]:
+    """Give the settings of a fresh database, and the tokens of USERS who are signed in there."""
     with tempfile.TemporaryDirectory() as folder:
         environ = SETTINGS | {"DATABASE_URL": f"sqlite:///{folder}/bench.db"}
         app = create_app(config.load(environ))
@@ -55,6 +57,12 @@ def main() -> None:
             upgrade()
             bearers = [sign_in(f"user{number}") for number in range(USERS)]
             db.engine.dispose()
+        yield environ, bearers
+
+
+def main() -> None:
+    allow_many_files()
+    with users() as (environ, bearers):
         with serving("benchmarks.bare_namespace:app", "benchmarks/bare.conf.py", environ) as bare:
             reference = measure(bare, bearers, b"connected")
         with serving("wsgi:app", "gunicorn.conf.py", environ) as real:

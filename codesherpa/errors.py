@@ -15,6 +15,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import HTTPException
 
 from codesherpa.api import TooMuch, failure
+from codesherpa.schema import SURROGATES
 
 log = structlog.get_logger(__name__)
 
@@ -182,7 +183,6 @@ BY_STATUS: dict[int, type[AppError]] = {
         RateLimited,
     )
 }
-SURROGATES = re.compile("[\ud800-\udfff]")
 # What was to belong to an account that has gone. SQLite does not say whose key it is; chats look after their others.
 ORPHANED = re.compile("_user_id_users|FOREIGN KEY constraint failed")
 

@@ -41,10 +41,15 @@ def transaction() -> Iterator[Transaction]:
     What the ORM's session has open is committed first, since SQLite has one writer, who cannot wait for himself.
     Raises the errors of SQLAlchemy.
     """
-    if db.session.registry.has():
-        db.session.commit()
+    end_reading()
     with driver().transaction() as begun:
         yield begun
+
+
+def end_reading() -> None:
+    """Commit what the ORM's session has open, before what waits, for its turn or for a writer."""
+    if db.session.registry.has():
+        db.session.commit()
 
 
 def within(connection: Connection) -> Transaction:

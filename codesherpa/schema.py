@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from marshmallow import Schema, ValidationError, fields, validate
 from codesherpa import emails
 from codesherpa.database import LARGEST_KEY
 
+SURROGATES = re.compile("[\ud800-\udfff]")
 # What Text refuses, for the document: NUL anywhere, and white space (as str.strip sees it) alone.
 WITHOUT_NUL = r"^[^\u0000]*$"
 WITH_INK = (
@@ -41,7 +43,7 @@ class Text(fields.String):
         text: str = super()._deserialize(value, attr, data, **kwargs)
         if "\0" in text:
             raise ValidationError("Must not contain NUL.")
-        if not text.isascii() and any(0xD800 <= ord(letter) <= 0xDFFF for letter in text):
+        if SURROGATES.search(text):
             raise ValidationError("Must be valid Unicode.")
         if self.least and not text.strip():
             raise ValidationError("Must not be empty.")

@@ -1,4 +1,4 @@
-"""What is sent to the database, whichever way it goes."""
+"""What is sent to the database, whichever way it goes, and who waits there."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from unittest.mock import patch
 
 from flask import Flask
-from sqlalchemy import event
+from sqlalchemy import event, text
 
 from codesherpa import rows
 from codesherpa.extensions import db
@@ -41,3 +41,14 @@ def recorded(app: Flask) -> Iterator[list[tuple[str, Any]]]:
             yield sent
     finally:
         event.remove(engine, "before_cursor_execute", told)
+
+
+def somebody_waits() -> None:
+    """Return when a connection waits for what another has locked."""
+    asked = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    while True:
+        with db.engine.connect() as connection:
+            if connection.execute(asked).scalar():
+                return

@@ -203,7 +203,7 @@ def persist(chat: Chat, meter: Meter, values: dict[str, Any], patience: float) -
         try:
             with transaction() as unit:
                 if not is_first and (stored := unit.run(STORED, chat_id=chat.id, **ended_so)):
-                    hold(chat, values | vars(stored[0]))
+                    mirror(chat, values | vars(stored[0]))
                     return True
                 is_first = False
                 if meter.calls:
@@ -226,11 +226,11 @@ def store(unit: Transaction, chat: Chat, values: dict[str, Any]) -> bool:
     ours = unit.run(OURS, chat_id=chat.id, owner=here().owner, **values)
     if not ours:
         return False
-    hold(chat, values | vars(ours[0]))
+    mirror(chat, values | vars(ours[0]))
     return True
 
 
-def hold(chat: Chat, values: dict[str, Any]) -> None:
+def mirror(chat: Chat, values: dict[str, Any]) -> None:
     """Have what is held of a chat here be as it is stored."""
     for name, value in values.items():
         set_committed_value(chat, name, value)

@@ -28,19 +28,11 @@ from codesherpa.usage.meter import Meter
 AT_ONCE = 2  # Messages that are taken up in one turn of the hub.
 # Made once: to build a statement takes longer than to run it.
 CHATS = cast(Table, Chat.__table__)
-APPEND = (
-    CHATS.update()
-    .where(CHATS.c.id == bindparam("chat_id"), CHATS.c.lease_owner == bindparam("owner"))
-    .values(
-        response=CHATS.c.response.concat(bindparam("more")),
-        delta_ends=CHATS.c.delta_ends.concat(bindparam("more_ends")),
-    )
-)
-
-REWRITE = (
-    CHATS.update()
-    .where(CHATS.c.id == bindparam("chat_id"), CHATS.c.lease_owner == bindparam("owner"))
-    .values(response=bindparam("more"), delta_ends=bindparam("more_ends"))
+OURS = CHATS.update().where(CHATS.c.id == bindparam("chat_id"), CHATS.c.lease_owner == bindparam("owner"))
+REWRITE = OURS.values(response=bindparam("more"), delta_ends=bindparam("more_ends"))
+APPEND = OURS.values(
+    response=CHATS.c.response.concat(bindparam("more")),
+    delta_ends=CHATS.c.delta_ends.concat(bindparam("more_ends")),
 )
 
 
@@ -131,9 +123,11 @@ class Process:
             # In the order in which leases are renewed, so that neither holds what the other waits for.
             ordered = sorted(unsaved, key=lambda more: more.chat_id)
             for is_whole, batch in groupby(ordered, key=lambda more: more.is_whole):
-                values = [{"chat_id": one.chat_id, "more": one.more, "more_ends": one.more_ends} for one in batch]
-                statement = REWRITE if is_whole else APPEND
-                db.session.connection().execute(statement, [{"owner": self.owner, **each} for each in values])
+                values = [
+                    {"owner": self.owner, "chat_id": one.chat_id, "more": one.more, "more_ends": one.more_ends}
+                    for one in batch
+                ]
+                db.session.connection().execute(REWRITE if is_whole else APPEND, values)
             db.session.commit()
             self._obey()
 

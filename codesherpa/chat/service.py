@@ -31,7 +31,7 @@ from codesherpa.observability import tracing
 from codesherpa.observability.requests import request_id
 from codesherpa.paging import contains, escaped
 from codesherpa.projects import service as projects
-from codesherpa.rows import fetch, first, transaction
+from codesherpa.rows import end_reading, fetch, first, transaction
 from codesherpa.shown import shown
 from codesherpa.user import service as users
 from codesherpa.user.models import User
@@ -103,8 +103,7 @@ def submit(user: User, message: str, client_message_id: str | None = None, **bes
     code_context, conversation_id, session_id, agent_id and project_id. Raises NotFound, Conflict, and
     BudgetExceeded where the user's tokens of the day are spent; then nothing is stored.
     """
-    if db.session.registry.has():
-        db.session.commit()  # Whoever calls may have read: nobody waits inside a transaction.
+    end_reading()  # Whoever calls may have read: nobody waits inside a transaction.
     process.here().turnstile.enter()
     for _ in range(2):  # Another may make the same message or conversation first; then it is there to be found.
         if client_message_id and (sent := known(user, client_message_id)):

@@ -18,6 +18,7 @@ from codesherpa.chat.stream import Unsaved
 from codesherpa.database import now
 from codesherpa.extensions import db
 from tests.conftest import Caller
+from tests.statements import somebody_waits
 
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
@@ -35,17 +36,6 @@ def process(app: Flask, ada: Caller) -> Process:
         db.session.execute(update(Chat).where(Chat.id == 1).values(message="Moved"))
         db.session.commit()
     return found
-
-
-def somebody_waits() -> None:
-    """Return when a connection waits for what another has locked."""
-    asked = text(
-        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    )
-    while True:
-        with db.engine.connect() as connection:
-            if connection.execute(asked).scalar():
-                return
 
 
 def holds_nothing_it_need_not(app: Flask, work: Callable[[], object]) -> None:

@@ -109,6 +109,16 @@ class DevelopmentServer(Server):
         super().__init__(folder, FLASK_RUN_PORT=port, PORT=port, **settings)
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database of either kind, for a test's servers."""
+    if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("empty_sqlite"), tmp_path / "live.db")
+        return f"sqlite:///{tmp_path / 'live.db'}"
+    url: str = request.getfixturevalue("postgres_of_servers")
+    return url
+
+
 class Browser:
     """socket.io-client in Node; remembers every event in order."""
 

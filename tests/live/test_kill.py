@@ -22,15 +22,6 @@ class Hasty(Server):
     command = ("gunicorn", "-c", "gunicorn.conf.py", "tests.live.hasty:app")
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        shutil.copy(request.getfixturevalue("empty_sqlite"), tmp_path / "live.db")
-        return f"sqlite:///{tmp_path / 'live.db'}"
-    url: str = request.getfixturevalue("postgres_of_servers")
-    return url
-
-
 def test_a_refresh_whose_answer_is_lost_with_the_worker_is_made_good_by_asking_again(
     tmp_path: Path, database: str
 ) -> None:

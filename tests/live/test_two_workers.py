@@ -50,20 +50,10 @@ def guess(server: Server, email: str) -> int:
     return server.call("POST", "/api/v1/auth/login", {"email": email, "password": "a guess"})[0]
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def either(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of a database of either kind."""
-    if request.param == "sqlite":
-        shutil.copy(request.getfixturevalue("empty_sqlite"), tmp_path / "two.db")
-        return f"sqlite:///{tmp_path / 'two.db'}"
-    url: str = request.getfixturevalue("postgres_of_servers")
-    return url
-
-
 def test_fifty_refreshes_at_once_over_two_workers_have_one_successor(
-    two: Callable[..., list[Server]], either: str
+    two: Callable[..., list[Server]], database: str
 ) -> None:
-    servers = two(DATABASE_URL=either)
+    servers = two(DATABASE_URL=database)
     tokens = servers[0].sign_in(somebody())
 
     answers = at_once(

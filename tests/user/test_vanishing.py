@@ -9,12 +9,13 @@ from typing import Any
 import bcrypt
 import pytest
 from flask import Flask
-from sqlalchemy import delete, event, select, text
+from sqlalchemy import delete, event, select
 
 from codesherpa.database import reading
 from codesherpa.extensions import db
 from codesherpa.user.models import User
 from tests.conftest import Caller
+from tests.statements import somebody_waits
 from tests.test_two_writers import at_once
 
 ON_POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -123,16 +124,6 @@ def test_a_session_that_ends_while_its_account_goes_waits_for_the_account_first(
     leaving.join(20)
 
     assert [told(answer) for answer in answers] == [(401, "token_revoked")]
-
-
-def somebody_waits() -> None:
-    asked = text(
-        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    )
-    while True:
-        with db.engine.connect() as connection:
-            if connection.execute(asked).scalar():
-                return
 
 
 @ON_POSTGRESQL
