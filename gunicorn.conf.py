@@ -3,6 +3,7 @@
 import gc
 import logging
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -39,7 +40,7 @@ bind = f"{host}:{port}"
 workers = 1  # Socket.IO needs one worker a port; more ports stand behind nginx.
 worker_class = "eventlet" if mode == "eventlet" else "gthread"
 control_socket_disable = True  # Nobody speaks to it, and it holds the exit up for two seconds.
-worker_connections = 10_000  # The connection after the last waits in silence.
+worker_connections = 10_000  # When they are taken, the longest idle are closed; if none is idle, clients wait.
 forwarded_allow_ips = ""  # TRUSTED_PROXIES alone says who is believed: gunicorn would let 127.0.0.1 rewrite the path.
 threads = 1 if mode == "eventlet" else 256
 graceful_timeout = 10
@@ -49,6 +50,24 @@ limit_request_line = 8190  # As much as gunicorn can: a search in Hindi takes ni
 accesslog = None  # The application logs requests itself, with their ids.
 errorlog = "-"
 loglevel = "warning"
+
+
+def raise_descriptor_limit(enough: int = 65_536) -> int:
+    """Raise the soft limit of open file descriptors to the hard one, to `enough` at most, and return it.
+
+    The soft limit is 1,024 on most systems, so that programs that use select() stay within its reach. None here does.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = enough if hard == resource.RLIM_INFINITY else min(hard, enough)
+    if soft == resource.RLIM_INFINITY:
+        return enough
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return max(soft, wanted)
+
+
+# A quarter of the descriptors is for what the worker itself opens: connections to the database, to Redis, to models.
+worker_connections = max(1, min(worker_connections, raise_descriptor_limit() * 3 // 4))
 
 
 def on_starting(server: Any) -> None:

@@ -6,7 +6,6 @@ import os
 import signal
 import threading
 import time
-import weakref
 from typing import Any
 
 import structlog
@@ -16,87 +15,14 @@ from codesherpa.chat import generation, leases
 from codesherpa.chat.process import Process
 from codesherpa.chat.wire import Wire
 from codesherpa.concurrency import spawn
-from codesherpa.concurrency.websockets import cut
 from codesherpa.extensions import db
+from codesherpa.server.connections import Connections
 
 RESERVE = 3.0  # Seconds of the grace time that are kept for what comes after the replies.
-IDLE = 0.25  # Seconds without a request after which none is on its way.
 PARTING = 0.5  # Seconds that webhooks' work has to be put back, beside what replies take.
 LOOK = 0.05
 
 log = structlog.get_logger(__name__)
-
-
-class Listener:
-    """What a connection came by; gunicorn asks for its name, and what comes last may find it closed."""
-
-    def __init__(self, listener: Any, name: Any) -> None:
-        self._listener, self._name = listener, name
-
-    def getsockname(self) -> Any:
-        try:
-            return self._listener.getsockname()
-        except OSError:
-            return self._name
-
-
-class Connections:
-    """The open connections of a gunicorn worker, and which of them have a request that is being answered."""
-
-    def __init__(self, worker: Any) -> None:
-        self._idle_since: weakref.WeakKeyDictionary[Any, float] = weakref.WeakKeyDictionary()
-        self._busy: weakref.WeakSet[Any] = weakref.WeakSet()
-        handle_request = worker.handle_request
-
-        def count_busy(*args: Any) -> Any:
-            connection = args[2] if len(args) > 2 else args[1].sock  # gunicorn's two workers differ.
-            self._busy.add(connection)
-            try:
-                return handle_request(*args)
-            finally:
-                self._busy.discard(connection)
-                self._idle_since[connection] = time.monotonic()
-
-        worker.handle_request = count_busy
-        if hasattr(worker, "enqueue_req"):
-            self._count_threaded(worker)
-        else:
-            self._count_green(worker)
-
-    def _count_threaded(self, worker: Any) -> None:
-        enqueue = worker.enqueue_req
-
-        def count(connection: Any) -> None:
-            self._idle_since[connection.sock] = time.monotonic()
-            enqueue(connection)
-
-        worker.enqueue_req = count
-
-    def _count_green(self, worker: Any) -> None:
-        handle = worker.handle
-        name = worker.sockets[0].getsockname()
-
-        def count(listener: Any, connection: Any, address: Any) -> None:
-            self._idle_since[connection] = time.monotonic()
-            handle(Listener(listener, name), connection, address)
-
-        worker.handle = count
-
-    @property
-    def busy(self) -> int:
-        return len(self._busy)
-
-    def cut_all(self) -> None:
-        """End what clients keep for a next request, until gunicorn has nothing to wait for."""
-        while self._idle_since:
-            self._cut_idle()
-            time.sleep(LOOK)
-
-    def _cut_idle(self) -> None:
-        """End the connections that are kept for a next request; one that has just been made brings its first."""
-        for connection, since in list(self._idle_since.items()):
-            if connection not in self._busy and time.monotonic() - since > IDLE:
-                cut(connection)
 
 
 def prepare(app: Flask, worker: Any) -> None:
@@ -120,6 +46,9 @@ def prepare(app: Flask, worker: Any) -> None:
         while not wanted:
             time.sleep(2 * LOOK)
             if os.getppid() != worker.ppid:  # Who would restart it has died, and it holds the port.
+                os.kill(os.getpid(), signal.SIGTERM)
+            elif connections.acceptor_died():  # It would never answer a new connection again: gunicorn starts another.
+                log.critical("the accept loop ended; the worker restarts")
                 os.kill(os.getpid(), signal.SIGTERM)
         try:
             leave(app, connections, worker.cfg.graceful_timeout - RESERVE)

@@ -50,6 +50,11 @@ ROWS: dict[str, list[tuple[str, str, dict[str, str]]]] = {
             {"p50": quantile(0.5, "codesherpa_native_seconds"), "p99": quantile(0.99, "codesherpa_native_seconds")},
         ),
         ("Memory", "bytes", {"{{instance}}": "codesherpa_memory_bytes"}),
+        (
+            "Open file descriptors",
+            "percentunit",
+            {"{{instance}}": "codesherpa_descriptors / codesherpa_descriptors_most"},
+        ),
     ],
     "Sockets": [
         ("Sockets", "short", {"{{instance}}": "codesherpa_sockets"}),

@@ -1,0 +1,1 @@
+"""How gunicorn runs the application: its listening sockets and its connections."""
