@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -17,6 +19,7 @@ from codesherpa.chat import audience
 from codesherpa.chat.audience import NAMESPACE
 from codesherpa.concurrency import spawn
 from codesherpa.concurrency.websockets import cut, websocket
+from codesherpa.server.packet_rate import PacketRate
 
 # What a client may call; `connect` and `disconnect` would reach the handlers of those names.
 EVENTS = ("message", "stop", "resume", "authenticate")
@@ -24,6 +27,13 @@ UNREAD = 1024 * 1024  # Bytes that may wait for a client to read them.
 STRANGER = 10.0  # Seconds in which a connection must join the namespace.
 LINGER = 2.0  # Seconds that a connection has to take its leave in.
 BEAT = 0.5
+# Packets a second of one connection, and how many may come at once. A client that reconnects sends some for each reply
+# that it follows; before it has joined, one.
+STRANGERS_RATE = (5.0, 20)
+MEMBERS_RATE = (200.0, 1000)
+CONNECT_BYTES = 16 * 1024  # The longest packet that joins the namespace: it holds a token.
+# What a packet of Socket.IO begins with: its type, the number of its attachments, its namespace.
+HEAD = re.compile(r"([0-6])(?:[0-9]{1,10}-)?(/[^,?]{0,100})?")
 
 log = structlog.get_logger(__name__)
 
@@ -91,6 +101,20 @@ def size(packet: Packet) -> int:
     return len(encoded) if isinstance(encoded, bytes) or encoded.isascii() else len(encoded.encode("utf-8", "replace"))
 
 
+class OpaquePayloads:
+    """JSON for Engine.IO's own packets, which reads none.
+
+    Engine.IO tries to parse whatever a client sends, before anyone knows who that is. Socket.IO's packets begin with a
+    digit, which it leaves alone, and no other packet of a client carries JSON. Written for python-engineio 4.13.
+    """
+
+    dumps = staticmethod(json.dumps)
+
+    @staticmethod
+    def loads(text: str) -> Any:
+        raise ValueError("Engine.IO's packets are not parsed.")
+
+
 class Wire:
     """The connections of this process below Socket.IO. `welcome` is called with a sid that has just connected."""
 
@@ -98,10 +122,12 @@ class Wire:
         self._server, self._engine, self._welcome = server.server, server.server.eio, welcome
         self._strangers: dict[str, float] = {}
         self._leaving: dict[str, float] = {}
+        self._rates: dict[str, PacketRate] = {}
         self._lock = threading.Lock()
         self._watching = False
         parts = self._engine._async
-        make = websocket(server.async_mode == "eventlet", self._engine.max_http_buffer_size)
+        make = websocket(server.async_mode == "eventlet", self._engine.max_http_buffer_size, self._rate_of)
+        Packet.json = OpaquePayloads
         self._engine._async = parts | {"websocket": make, "queue": bounded(parts["queue"])}
         self._on_arrival, self._on_leave = self._server._handle_eio_connect, self._server._handle_eio_disconnect
         for event, follow in (("connect", self._arrive), ("message", self._take), ("disconnect", self._leave)):
@@ -113,6 +139,8 @@ class Wire:
         engine_socket = self._engine.sockets.get(connection)
         if engine_socket is not None and not engine_socket.closing:
             self._mind(self._strangers, connection, STRANGER)
+            if rate := self._rates.get(connection):
+                rate.allow(*STRANGERS_RATE)
 
     def hang_up(self, connection: str) -> None:
         """Close a connection properly, soon, and surely."""
@@ -142,38 +170,72 @@ class Wire:
         return [connection for connection, one in list(self._engine.sockets.items()) if not one.closed]
 
     def _arrive(self, connection: str, environ: dict[str, Any]) -> Any:
+        self._rates[connection] = PacketRate(*STRANGERS_RATE)
         self._mind(self._strangers, connection, STRANGER)
         return self._on_arrival(connection, environ)
 
     def _leave(self, connection: str, reason: Any) -> None:
         self._strangers.pop(connection, None)
+        self._rates.pop(connection, None)
         self._on_leave(connection, reason)
 
     def _take(self, connection: str, data: Any) -> None:
         """Follow one packet, in the connection's own thread: its events keep their order, and wait for each other.
 
-        What is no packet closes the connection. A binary event is handled without its parts, which are what
-        the payload's schema refuses, and the parts that follow are not kept.
+        What is no packet closes the connection. What a connection sends before it has joined is ignored, and nothing
+        of it is parsed but the packet that joins. A binary event is handled without its parts, which are what the
+        payload's schema refuses, and the parts that follow are not kept.
         """
         if isinstance(data, bytes):
             return
-        try:
-            packet = self._server.packet_class(encoded_packet=data)
-        except Exception:  # noqa: BLE001 (whatever a stranger can think of)
+        self._wait_for_polling(connection)
+        head = HEAD.match(data)
+        if head is None:
             self.hang_up(connection)
             return
-        namespace = packet.namespace or "/"
-        if packet.packet_type == packets.CONNECT:
-            self._connect(connection, namespace, packet.data)
-        elif packet.packet_type == packets.DISCONNECT:
+        kind, namespace = int(head[1]), head[2] or "/"
+        if kind == packets.DISCONNECT:
             self._server._handle_disconnect(connection, namespace, self._server.reason.CLIENT_DISCONNECT)
-        elif packet.packet_type in (packets.EVENT, packets.BINARY_EVENT):
-            if isinstance(packet.data, list) and packet.data and isinstance(packet.data[0], str):
-                word, *payload = packet.data
-                event = [word if word in EVENTS else "unknown", *payload]
-                self._server._handle_event(connection, namespace, packet.id, event)
-            else:
+        elif kind == packets.CONNECT:
+            if len(data) > CONNECT_BYTES:
                 self.hang_up(connection)
+            elif packet := self._parse(connection, data):
+                self._connect(connection, namespace, packet.data)
+        elif kind in (packets.EVENT, packets.BINARY_EVENT) and namespace == NAMESPACE and self._has_joined(connection):
+            self._handle_event(connection, data)
+
+    def _rate_of(self, connection: str) -> PacketRate:
+        return self._rates.get(connection) or PacketRate(*STRANGERS_RATE)
+
+    def _wait_for_polling(self, connection: str) -> None:
+        """Delay what comes too fast by long polling; a WebSocket's reader has waited already."""
+        engine_socket, rate = self._engine.sockets.get(connection), self._rates.get(connection)
+        if rate is not None and engine_socket is not None and engine_socket.queue.connection is None:
+            rate.wait()
+
+    def _has_joined(self, connection: str) -> bool:
+        manager = self._server.manager
+        sid = manager.sid_from_eio_sid(connection, NAMESPACE)
+        return bool(sid and manager.is_connected(sid, NAMESPACE))
+
+    def _parse(self, connection: str, data: str) -> Any:
+        """Return the packet that was sent; close the connection and return None if it is none."""
+        try:
+            return self._server.packet_class(encoded_packet=data)
+        except Exception:  # noqa: BLE001 (whatever a client can think of)
+            self.hang_up(connection)
+            return None
+
+    def _handle_event(self, connection: str, data: str) -> None:
+        packet = self._parse(connection, data)
+        if packet is None:
+            return
+        if isinstance(packet.data, list) and packet.data and isinstance(packet.data[0], str):
+            word, *payload = packet.data
+            event = [word if word in EVENTS else "unknown", *payload]
+            self._server._handle_event(connection, NAMESPACE, packet.id, event)
+        else:
+            self.hang_up(connection)
 
     def _connect(self, connection: str, namespace: str, auth: Any) -> None:
         if connection not in self._server.environ:  # It has gone meanwhile, and nobody would forget its sid.
@@ -186,6 +248,8 @@ class Wire:
         sid = self._server.manager.sid_from_eio_sid(connection, NAMESPACE)
         if namespace == NAMESPACE and sid and self._server.manager.is_connected(sid, NAMESPACE):
             self._strangers.pop(connection, None)
+            if rate := self._rates.get(connection):
+                rate.allow(*MEMBERS_RATE)
             try:
                 self._welcome(sid)
             except Exception:  # One that is told nothing must not believe that it is in.

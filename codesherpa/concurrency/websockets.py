@@ -1,7 +1,8 @@
 """WebSockets for both kinds of threads, with a bound on what a peer may make us hold.
 
 Neither library bounds a whole message as it comes: eventlet's bounds a frame, simple-websocket's nothing
-unless told, and its reader takes in message after message while the first is still being handled.
+unless told, and its reader takes in message after message while the first is still being handled. Neither bounds how
+many frames come in a second; here the reader of a connection waits as its `PacketRate` says.
 """
 
 from __future__ import annotations
@@ -16,16 +17,24 @@ from typing import Any
 import simple_websocket
 from engineio.async_drivers._websocket_wsgi import SimpleWebSocketWSGI
 
+from codesherpa.server.packet_rate import PacketRate
+
 BACKLOG = 16  # Messages that have come and wait for the one before them.
 PATIENCE = 45.0  # Seconds that a reader waits for room in the backlog.
 FAREWELL = 1.0  # Seconds that a peer has to answer a closing frame.
+CRUMB = 512  # Bytes of a fragment that is so short that it counts as a packet; else only a message's last one does.
 KEY = re.compile(r"[A-Za-z0-9+/]{22}==")  # Sixteen bytes.
 
 
-def websocket(green: bool, limit: int) -> Callable[[Callable[..., Any], Any], Any]:
-    """Return what engineio makes a WebSocket with: `limit` is the largest message in bytes."""
+def websocket(
+    green: bool, limit: int, rate_of: Callable[[str], PacketRate]
+) -> Callable[[Callable[..., Any], Any], Any]:
+    """Return what engineio makes a WebSocket with.
+
+    `limit` is the largest message in bytes; `rate_of` returns the rate of a connection by its id.
+    """
     make = green_websocket if green else threaded_websocket
-    return make(limit)
+    return make(limit, rate_of)
 
 
 def is_standard(environ: dict[str, Any]) -> bool:
@@ -54,7 +63,7 @@ def cut(connection: Any) -> None:
         connection.shutdown(socket.SHUT_RDWR)
 
 
-def green_websocket(limit: int) -> Callable[[Callable[..., Any], Any], Any]:
+def green_websocket(limit: int, rate_of: Callable[[str], PacketRate]) -> Callable[[Callable[..., Any], Any], Any]:
     import eventlet
     from engineio.async_drivers.eventlet import WebSocketWSGI
     from eventlet.websocket import FailedConnectionError, RFC6455WebSocket
@@ -71,6 +80,16 @@ def green_websocket(limit: int) -> Callable[[Callable[..., Any], Any], Any]:
             super().push(data, final)
 
     class WebSocket(RFC6455WebSocket):
+        rate: PacketRate
+
+        def _recv_frame(self, message: Any = None) -> Any:
+            """Receive a frame, and wait when there were too many; control frames are not seen by engineio at all."""
+            before = message.size if message else 0
+            received = super()._recv_frame(message)
+            if received.finished or received.size - before < CRUMB:
+                self.rate.wait()
+            return received
+
         @staticmethod
         def _apply_mask(data: bytes, mask: tuple[int, ...], length: int | None = None, offset: int = 0) -> bytes:
             """Unmask as one large number: byte by byte, a message of 1 MiB holds the hub for a third of a second."""
@@ -100,7 +119,9 @@ def green_websocket(limit: int) -> Callable[[Callable[..., Any], Any], Any]:
 
         def _handle_hybi_request(self, environ: dict[str, Any]) -> WebSocket:
             made = super()._handle_hybi_request(environ)
-            return WebSocket(made.socket, environ, made.version, protocol=made.protocol, max_frame_length=limit)
+            opened = WebSocket(made.socket, environ, made.version, protocol=made.protocol, max_frame_length=limit)
+            opened.rate = rate_of(self.handler.__self__.sid)
+            return opened
 
     return Wsgi
 
@@ -129,19 +150,26 @@ class Bounded(simple_websocket.Server):
         self.input_buffer = Backlog()
 
 
-def threaded_websocket(limit: int) -> Callable[[Callable[..., Any], Any], Any]:
+def threaded_websocket(limit: int, rate_of: Callable[[str], PacketRate]) -> Callable[[Callable[..., Any], Any], Any]:
     class Wsgi(SimpleWebSocketWSGI):
         def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
             if not is_standard(environ):
                 return refuse(start_response)
             self.ws = Bounded(plain(environ), max_message_size=limit)
             self.app.__self__.queue.connection = self.ws.sock
+            self.rate = rate_of(self.app.__self__.sid)
             answer = self.app(self)
             if self.ws.mode == "gunicorn":
                 raise StopIteration
             if self.ws.mode == "werkzeug":
                 raise ConnectionError
             return answer
+
+        def wait(self) -> Any:
+            """Receive a message, and wait when there were too many."""
+            message = super().wait()
+            self.rate.wait()
+            return message
 
         def close(self) -> None:
             """Close, and wait a moment for the peer's answer, whose loss would look like a failure to it."""
