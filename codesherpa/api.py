@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from functools import wraps
+from threading import RLock
 from typing import Any, NoReturn
 
 import flask
+from apispec import APISpec
 from flask import Response, current_app, jsonify, request
 from flask_smorest import Api, Blueprint
+from flask_smorest.spec import openapi_cli
 from marshmallow import Schema, ValidationError
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
@@ -126,15 +129,58 @@ def refuse_constant(name: str) -> NoReturn:
 
 
 class VersionedApi(Api):
-    """The OpenAPI document of what stands under /api/v1; errors are answered by errors.py, not here."""
+    """The OpenAPI document of what stands under /api/v1; errors are answered by errors.py, not here.
+
+    The document is built when it is first asked for: building it takes longer than all other steps of `create_app`.
+    """
 
     ERROR_SCHEMA = Failure
     DEFAULT_ERROR_RESPONSE_NAME = OTHERWISE
 
+    def __init__(self) -> None:
+        self._building = RLock()  # Reentrant: flask-smorest reads `spec` while it builds it.
+        self._spec: APISpec | None = None
+        self._spec_options: dict[str, Any] = {}
+        self._documented: list[Blueprint] = []
+        super().__init__()
+
+    @property
+    def spec(self) -> Any:
+        """The document of the latest application, None before there is one. Threads that ask wait for one build."""
+        with self._building:
+            if self._spec is None and self._app is not None:
+                try:
+                    self._build()
+                except BaseException:
+                    self._spec = None  # The next request reports the same error, and serves no half of a document.
+                    raise
+            return self._spec
+
+    @spec.setter
+    def spec(self, spec: Any) -> None:
+        self._spec = spec
+
     def init_app(self, app: flask.Flask, *, spec_kwargs: dict[str, Any] | None = None) -> None:
-        super().init_app(
-            app, spec_kwargs={"marshmallow_plugin": Shapes(), "extra_plugins": [Operations()], **(spec_kwargs or {})}
-        )
+        with self._building:
+            self._documented = []
+            super().init_app(app, spec_kwargs=spec_kwargs)
+
+    def register_blueprint(self, blp: Blueprint) -> None:
+        """Register a blueprint in the application, and note it for the document."""
+        self._app.extensions["flask-smorest"]["blp_name_to_api"][blp.name] = self
+        self._app.register_blueprint(blp)
+        self._documented.append(blp)
+
+    def _init_spec(self, **options: Any) -> None:
+        self._spec, self._spec_options = None, options
+        self._app.cli.add_command(openapi_cli)
+
+    def _build(self) -> None:
+        plugins = {"marshmallow_plugin": Shapes(), "extra_plugins": [Operations()]}
+        super()._init_spec(**plugins | self._spec_options)
+        for blueprint in self._documented:
+            blueprint.register_views_in_doc(self, self._app, self.spec, name=blueprint.name, parameters=None)
+            self.spec.tag({"name": blueprint.name, "description": blueprint.description})
 
     def _register_error_handlers(self) -> None:
         pass

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import jsonschema_rs
@@ -13,7 +15,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from codesherpa import errors
+from codesherpa.api import ApiBlueprint, VersionedApi
 from codesherpa.docs.document import ERRORS
+from codesherpa.extensions import api
 from tests.conftest import Caller
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -38,6 +42,57 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]
 
 def test_the_document_is_valid_openapi(document: dict[str, Any]) -> None:
     schemathesis.openapi.from_dict(document).validate()
+
+
+@pytest.fixture
+def builds(monkeypatch: pytest.MonkeyPatch) -> list[VersionedApi]:
+    """Each build of the document from here on."""
+    begun: list[VersionedApi] = []
+    build = VersionedApi._build
+
+    def counted(self: VersionedApi) -> None:
+        begun.append(self)
+        build(self)
+
+    monkeypatch.setattr(VersionedApi, "_build", counted)
+    return begun
+
+
+def test_the_document_is_built_once_when_several_threads_ask_for_it_first(
+    builds: list[VersionedApi], make_app: Callable[..., Flask]
+) -> None:
+    app = make_app()
+    assert builds == []  # No start pays for it.
+    together = Barrier(8)
+
+    def ask(_: int) -> bytes:
+        together.wait()
+        return app.test_client().get("/api/v1/openapi.json").data
+
+    with ThreadPoolExecutor(8) as threads:
+        documents = set(threads.map(ask, range(8)))
+
+    assert len(documents) == 1
+    assert builds == [api]
+
+
+def test_each_application_builds_a_document_of_its_own(
+    builds: list[VersionedApi], make_app: Callable[..., Flask]
+) -> None:
+    first, second = (make_app().test_client().get("/api/v1/openapi.json").data for _ in range(2))
+
+    assert first == second
+    assert builds == [api, api]
+
+
+def test_a_build_that_fails_leaves_no_half_of_a_document(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(ApiBlueprint, "register_views_in_doc", lambda *args, **kwargs: 1 / 0)
+        for _ in range(2):
+            with pytest.raises(ZeroDivisionError):
+                api.spec  # noqa: B018 (reading it builds it)
+
+    assert api.spec.to_dict()["paths"]
 
 
 def test_every_route_of_the_api_is_in_the_document(app: Flask, document: dict[str, Any]) -> None:
