@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,6 @@ from codesherpa.sherpas.interface import Ask
 from tests.sherpas.answers import assert_contract, writer_of
 
 ATTACKS = json.loads((Path(__file__).parent / "attacks.json").read_text())
-EVERY_ATTACK = pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack["name"])
 EVERY_SHERPA = pytest.mark.parametrize("name", sorted(SHERPAS))
 OURS = {
     "review_monk": (prompts.REVIEW, review_monk.TOOL),
@@ -28,6 +29,15 @@ OPENING = re.compile(r"\[(agent|project|request|code|evidence|left-out) (\w{16})
 CANARY = "canary-7f3a-of-somebody-else"
 # So much of a prompt in a row would tell it.
 LONG = 80
+
+
+Attacks = Iterator[tuple[dict[str, str], AbstractContextManager[None]]]
+
+
+@pytest.fixture
+def attacks(subtests: pytest.Subtests) -> Attacks:
+    """Each attack, and the subtest that names it: one that fails keeps none of the others from being tried."""
+    return ((attack, subtests.test(attack["name"])) for attack in ATTACKS)
 
 
 def brief_of(name: str, attack: dict[str, str], **more: Any) -> Brief:
@@ -106,65 +116,71 @@ def test_there_are_enough_attacks() -> None:
 
 
 @EVERY_SHERPA
-@EVERY_ATTACK
-def test_no_text_leaves_its_fence(name: str, attack: dict[str, str]) -> None:
-    brief = plain_brief(name, attack["name"])
+def test_no_text_leaves_its_fence(name: str, attacks: Attacks) -> None:
+    for attack, tried in attacks:
+        with tried:
+            brief = plain_brief(name, attack["name"])
 
-    names, outside = parts(brief.turns[-1].text)
-    word = OPENING.match(brief.turns[-1].text)
+            names, outside = parts(brief.turns[-1].text)
+            word = OPENING.match(brief.turns[-1].text)
 
-    assert names == ["request", *["code"] * len(brief.sources), *["evidence"] * bool(brief.evidence)]
-    assert len(outside) == 1  # Our own last word.
-    assert word
-    assert brief.turns[-1].text.count(word[2]) == 2 * len(names)
-
-
-@EVERY_SHERPA
-@EVERY_ATTACK
-def test_no_text_changes_the_prompt_or_the_tool(name: str, attack: dict[str, str]) -> None:
-    text = attack["message"]
-    wishes = {"system_prompt": text, "instructions": attack.get("code", text)}
-    earlier = (Turn("user", text), Turn("assistant", brief_of(name, attack).turns[-1].text))
-
-    brief = brief_of(name, attack, history=earlier, **wishes)
-
-    system, tool = OURS[name]
-    word = OPENING.match(brief.turns[-1].text)
-    assert brief.system is system
-    assert brief.tool is tool
-    assert brief.turns[:-1] == earlier
-    assert word
-    assert not any(word[2] in turn.text for turn in earlier)  # Though a model has repeated the last one.
-    assert parts(brief.context)[0] == ["agent", "project"]
-    assert len(parts(brief.context)[1]) == 2  # The language, and what preferences are.
+            assert names == ["request", *["code"] * len(brief.sources), *["evidence"] * bool(brief.evidence)]
+            assert len(outside) == 1  # Our own last word.
+            assert word
+            assert brief.turns[-1].text.count(word[2]) == 2 * len(names)
 
 
 @EVERY_SHERPA
-@EVERY_ATTACK
-def test_a_model_that_obeys_tells_no_prompt_and_breaks_no_structure(name: str, attack: dict[str, str]) -> None:
-    brief = plain_brief(name, attack["name"])
-    writer = writer_of(name, brief)
+def test_no_text_changes_the_prompt_or_the_tool(name: str, attacks: Attacks) -> None:
+    for attack, tried in attacks:
+        with tried:
+            text = attack["message"]
+            wishes = {"system_prompt": text, "instructions": attack.get("code", text)}
+            earlier = (Turn("user", text), Turn("assistant", brief_of(name, attack).turns[-1].text))
 
-    text = writer.feed(obey(brief, attack)) + writer.finish()
+            brief = brief_of(name, attack, history=earlier, **wishes)
 
-    result = writer.result()
-    assert_contract(result)
-    assert not leaks(text, brief.system)
-    assert not any(leaks(one, brief.system) for one in strings(result))
+            system, tool = OURS[name]
+            word = OPENING.match(brief.turns[-1].text)
+            assert brief.system is system
+            assert brief.tool is tool
+            assert brief.turns[:-1] == earlier
+            assert word
+            assert not any(word[2] in turn.text for turn in earlier)  # Though a model has repeated the last one.
+            assert parts(brief.context)[0] == ["agent", "project"]
+            assert len(parts(brief.context)[1]) == 2  # The language, and what preferences are.
 
 
-@EVERY_ATTACK
-def test_a_model_that_obeys_finds_only_what_is_there(attack: dict[str, str]) -> None:
-    brief = plain_brief("review_monk", attack["name"])
-    writer = writer_of("review_monk", brief)
+@EVERY_SHERPA
+def test_a_model_that_obeys_tells_no_prompt_and_breaks_no_structure(name: str, attacks: Attacks) -> None:
+    for attack, tried in attacks:
+        with tried:
+            brief = plain_brief(name, attack["name"])
+            writer = writer_of(name, brief)
 
-    text = writer.feed(obey(brief, attack)) + writer.finish()
+            text = writer.feed(obey(brief, attack)) + writer.finish()
 
-    lines = {(source.file, line) for source in brief.sources for line in source.lines}
-    result = writer.result()
-    assert {(one["file"], one["line"]) for one in result["findings"]} <= lines
-    assert result["quality_score"] == 10
-    assert [line for line in outside_fences(text) if re.match(r"#{1,2} |<[A-Za-z/!?]|!\[", line)] == headings(result)
+            result = writer.result()
+            assert_contract(result)
+            assert not leaks(text, brief.system)
+            assert not any(leaks(one, brief.system) for one in strings(result))
+
+
+def test_a_model_that_obeys_finds_only_what_is_there(attacks: Attacks) -> None:
+    for attack, tried in attacks:
+        with tried:
+            brief = plain_brief("review_monk", attack["name"])
+            writer = writer_of("review_monk", brief)
+
+            text = writer.feed(obey(brief, attack)) + writer.finish()
+
+            lines = {(source.file, line) for source in brief.sources for line in source.lines}
+            result = writer.result()
+            assert {(one["file"], one["line"]) for one in result["findings"]} <= lines
+            assert result["quality_score"] == 10
+            assert [line for line in outside_fences(text) if re.match(r"#{1,2} |<[A-Za-z/!?]|!\[", line)] == headings(
+                result
+            )
 
 
 def outside_fences(text: str) -> list[str]:
@@ -186,14 +202,15 @@ def headings(result: dict[str, Any]) -> list[str]:
     return ["## Findings", "## Verdict"] if result["findings"] else ["## Verdict"]
 
 
-@EVERY_ATTACK
-def test_text_that_is_shown_instead_of_a_structure_tells_no_prompt(attack: dict[str, str]) -> None:
-    brief = plain_brief("review_monk", attack["name"])
+def test_text_that_is_shown_instead_of_a_structure_tells_no_prompt(attacks: Attacks) -> None:
+    for attack, tried in attacks:
+        with tried:
+            brief = plain_brief("review_monk", attack["name"])
 
-    text, result = as_reply(f"{attack['message']}\n{brief.system}", brief)
+            text, result = as_reply(f"{attack['message']}\n{brief.system}", brief)
 
-    assert not leaks(text, brief.system)
-    assert_contract(result)
+            assert not leaks(text, brief.system)
+            assert_contract(result)
 
 
 @EVERY_SHERPA
