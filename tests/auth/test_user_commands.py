@@ -212,12 +212,15 @@ def test_a_database_that_does_not_answer_is_told_in_one_line(tmp_path: Path, ask
 
 def test_an_upgrade_of_no_database_is_told_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "text.db").write_text("This is no database, however long it may be. " * 50)
-    for database, why in {
+    reasons = {
         "postgresql://postgres@127.0.0.1:9/nowhere": "refused",
         f"sqlite:///{tmp_path}/no/such/folder/new.db": "No such file or directory",
         f"sqlite:///{tmp_path}/text.db": "not a database",
-    }.items():
-        process = command("db", "upgrade", database=database, stderr=subprocess.PIPE)
+    }
+    # All three at once: most of their time is the start of an interpreter.
+    processes = [command("db", "upgrade", database=database, stderr=subprocess.PIPE) for database in reasons]
+
+    for process, why in zip(processes, reasons.values(), strict=True):
         _, said = process.communicate(timeout=60)
 
         assert process.returncode == 1
