@@ -46,8 +46,9 @@ NODE_MODULES = $(addsuffix /node_modules/installed, $(AUDITED))
 test: .venv/installed-dev $(NODE_MODULES)  ## run every test, Python and Node
 	$(BIN)/python -m pytest $(ARGS)
 
-fuzz: .venv/installed-dev  ## some 110,000 generated requests against the OpenAPI document
-	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-250} FUZZ_ROUNDS=$${FUZZ_ROUNDS:-7} $(BIN)/python -m pytest tests/docs/test_fuzz.py $(ARGS)
+fuzz: .venv/installed-dev  ## some 110,000 generated requests against the OpenAPI document, and 10,000 mutations of a token
+	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-250} FUZZ_ROUNDS=$${FUZZ_ROUNDS:-7} FUZZ_MUTATIONS=$${FUZZ_MUTATIONS:-10000} \
+	$(BIN)/python -m pytest tests/docs/test_fuzz.py tests/auth/test_tokens.py $(ARGS)
 
 chaos: .venv/installed-dev tests/live/node_modules/installed  ## 200 kills over 10,000 messages, on SQLite and on PostgreSQL with Redis
 	@$(BIN)/python -m tests.chaos

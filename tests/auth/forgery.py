@@ -164,9 +164,9 @@ def of_spelling(head: str, body: str, seal: str) -> dict[str, str]:
 ALPHABET_OF_BASE64 = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
 
 
-def mutations(good: str, count: int) -> Iterator[str]:
-    """Yield `count` tokens that differ from a good one by chance, the same ones each time."""
-    chance = random.Random(20261123)
+def mutations(good: str, count: int, seed: int) -> Iterator[str]:
+    """Yield `count` tokens that differ from a good one by chance, the same ones for the same seed and token."""
+    chance = random.Random(seed)
     made = 0
     while made < count:
         mutated = good
