@@ -134,6 +134,7 @@ def test_every_error_wears_the_envelope(
 
 
 @pytest.mark.parametrize("path", ["/", "/health", "/health/ready"])
+@pytest.mark.sqlite_only
 def test_what_stands_outside_the_api_wears_it_too(app: Flask, path: str) -> None:
     answer = app.test_client().get(path)
 
@@ -158,6 +159,7 @@ def test_what_stands_outside_the_api_wears_it_too(app: Flask, path: str) -> None
         "",
     ],
 )
+@pytest.mark.sqlite_only
 def test_a_slash_too_many_or_too_few_is_not_found(ada: Caller, path: str) -> None:
     # The client would take a host for what follows two slashes.
     answer = ada.get("", environ_overrides={"PATH_INFO": path})
@@ -169,6 +171,7 @@ def test_a_slash_too_many_or_too_few_is_not_found(ada: Caller, path: str) -> Non
     ("sent", "taken"),
     [("abc-1.2_3", True), ("x" * 64, True), ("x" * 65, False), ("a b", False), ("é", False), ("", False)],
 )
+@pytest.mark.sqlite_only
 def test_a_sane_request_id_is_kept(app: Flask, sent: str, taken: bool) -> None:
     answer = app.test_client().get("/health", headers={"X-Request-ID": sent})
 
@@ -178,6 +181,7 @@ def test_a_sane_request_id_is_kept(app: Flask, sent: str, taken: bool) -> None:
 
 @pytest.mark.parametrize(("sent", "taken"), [("abc-1.2_3", True), ("a b", False), ("", False)])
 @pytest.mark.parametrize("engine", [4, 3])
+@pytest.mark.sqlite_only
 def test_what_the_sockets_answer_over_http_has_an_id_too(app: Flask, engine: int, sent: str, taken: bool) -> None:
     path = f"/socket.io/?EIO={engine}&transport=polling"
 
@@ -238,6 +242,7 @@ IS_NONE, IS_TOO_MUCH = (
     ],
     ids=["array", "object", "deep", "long", "NaN", "UTF-16", "braces", "list", "nothing"],
 )
+@pytest.mark.sqlite_only
 def test_a_body_that_is_no_json_object_is_a_bad_request_however_deep(
     ada: Caller, path: str, body: bytes, message: str
 ) -> None:

@@ -219,6 +219,7 @@ def test_what_a_user_calls_a_conversation_is_his_own(
 
 @pytest.mark.parametrize("event", sorted(OF_A_CHAT | OTHERS))
 @pytest.mark.parametrize("sent", [None, [], "x", 7])
+@pytest.mark.sqlite_only
 def test_a_payload_that_is_no_object_is_told_so(
     app: Flask, open_socket: Opener, ada: Caller, event: str, sent: Any
 ) -> None:

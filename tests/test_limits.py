@@ -164,6 +164,7 @@ def test_an_address_of_a_broken_letter_is_counted_like_any_other(make_app: Any, 
 
 
 @pytest.mark.parametrize("body", ["{", "[]", "null", "NaN", "[" * 100_000, "9" * 5000, "\xff"])
+@pytest.mark.sqlite_only
 def test_a_sign_in_that_is_no_object_is_refused_like_any_other_body(make_app: Any, body: str) -> None:
     client = make_app(RATE_LIMIT_LOGIN="99/minute").test_client()
 

@@ -63,6 +63,7 @@ def routes(app: Flask) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.sqlite_only
 def test_every_route_is_classified(app: Flask) -> None:
     found = routes(app)
 
@@ -112,6 +113,7 @@ def deactivate(app: Flask, caller: Caller) -> None:
 
 
 @pytest.mark.parametrize("route", sorted(ACCESS))
+@pytest.mark.sqlite_only
 def test_whoever_may_not_is_refused_the_same_way_everywhere(
     app: Flask, ada: Caller, bob: Caller, objects: Callable[[str], int], route: str
 ) -> None:
@@ -134,6 +136,7 @@ def test_whoever_may_not_is_refused_the_same_way_everywhere(
 
 
 @pytest.mark.parametrize("route", sorted(REFRESH))
+@pytest.mark.sqlite_only
 def test_whoever_has_no_refresh_token_that_is_good_is_refused(app: Flask, ada: Caller, bob: Caller, route: str) -> None:
     gone = Caller(ada.client, ada.email)
     gone.post("/auth/logout")
@@ -153,6 +156,7 @@ def test_whoever_has_no_refresh_token_that_is_good_is_refused(app: Flask, ada: C
 
 
 @pytest.mark.parametrize("route", sorted(PUBLIC))
+@pytest.mark.sqlite_only
 def test_what_wants_no_token_looks_at_none(ada: Caller, route: str) -> None:
     plain = call(ada, route, 0, None)
 
@@ -189,6 +193,7 @@ def test_the_owner_is_served_in_the_envelope(ada: Caller, objects: Callable[[str
 
 
 @pytest.mark.parametrize("route", sorted(ACCESS | PUBLIC | REFRESH))
+@pytest.mark.sqlite_only
 def test_a_method_that_a_path_lacks_is_refused_before_the_token(app: Flask, ada: Caller, route: str) -> None:
     path = route.split()[1]
     has = {name.split()[0] for name in ACCESS | PUBLIC | REFRESH if name.split()[1] == path}
@@ -212,6 +217,7 @@ def review(app: Flask, name: str, times: int) -> None:
 
 @pytest.mark.parametrize("route", sorted(route for route in ACCESS if route.startswith("PUT")))
 @pytest.mark.parametrize("field", ["id", "user_id", "created_at", "updated_at", "is_active", "no_such_field"])
+@pytest.mark.sqlite_only
 def test_a_change_of_what_is_not_the_callers_to_change_is_refused(
     ada: Caller, bob: Caller, objects: Callable[[str], int], route: str, field: str
 ) -> None:

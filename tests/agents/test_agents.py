@@ -113,6 +113,7 @@ def test_somebody_elses_agent_cannot_be_told_from_none(ada: Caller, bob: Caller)
 
 
 @pytest.mark.parametrize("id", ["x", "0", "-1", "1.5", str(2**63), "9" * 40])
+@pytest.mark.sqlite_only
 def test_an_id_that_is_none_is_not_found(ada: Caller, id: str) -> None:
     assert ada.get(f"/agents/{id}").json["data"]["code"] == "not_found"
 

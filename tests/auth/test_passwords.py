@@ -37,6 +37,7 @@ def test_the_three_thousand_most_common_that_are_long_enough_are_refused() -> No
 
 
 @pytest.mark.parametrize("password", ["password", "PassWord", "12345678", "qwertyuiop", "Password1", "ILOVEYOU"])
+@pytest.mark.sqlite_only
 def test_a_common_password_is_refused_whatever_its_case(client: FlaskClient, ada: Caller, password: str) -> None:
     answers = {
         "password": register(client, password),
@@ -67,6 +68,7 @@ def test_white_space_alone_is_a_password_like_any_other(client: FlaskClient, pas
 
 
 @pytest.mark.parametrize("password", ["", " ", " " * 7, " " * 73])
+@pytest.mark.sqlite_only
 def test_white_space_is_counted_like_any_other_letter(client: FlaskClient, password: str) -> None:
     assert register(client, password).json["data"]["errors"] == {"password": ["Must have 8 to 72 bytes."]}
 
@@ -80,6 +82,7 @@ def test_a_password_counts_as_nfc_however_it_was_typed(client: FlaskClient, pass
 
 
 @pytest.mark.parametrize("password", ["é" * 3 + "x", "é" * 37, "ǖ" * 37, "한" * 25])
+@pytest.mark.sqlite_only
 def test_a_password_of_less_than_8_or_more_than_72_bytes_is_refused(client: FlaskClient, password: str) -> None:
     for form in ("NFC", "NFD"):
         answer = register(client, unicodedata.normalize(form, password))

@@ -361,12 +361,14 @@ def test_a_message_that_is_not_right_is_refused_and_not_kept(
 
 
 @pytest.mark.parametrize("body", ["", "{", "[]", '"x"', "null", "NaN", '{"message": NaN}', "[" * 100_000, "\xff"])
+@pytest.mark.sqlite_only
 def test_a_body_that_is_no_json_object_is_a_bad_request(ada: Caller, body: str) -> None:
     answer = ada.post("/chat", data=body.encode("latin-1"), content_type="application/json")
 
     assert (answer.status_code, answer.json["data"]["code"]) == (400, "bad_request")
 
 
+@pytest.mark.sqlite_only
 def test_a_body_of_another_kind_or_too_large_is_told_so(ada: Caller) -> None:
     form = ada.post("/chat", data={"message": "x"})
     large = ada.post("/chat", data=json.dumps({"message": "x" * 2**20}), content_type="application/json")

@@ -43,6 +43,7 @@ def test_what_is_no_signature_at_all_is_refused_too(sent: str) -> None:
     assert not matches(SECRET, b"{}", sent)
 
 
+@pytest.mark.sqlite_only
 def test_a_request_is_checked_over_its_raw_bytes(app: Flask) -> None:
     body = b'{"a":\n1}\xff'
 

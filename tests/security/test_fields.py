@@ -120,6 +120,7 @@ def fields_of(shapes: Iterable[Any]) -> set[str]:
 
 
 @pytest.mark.parametrize("event", TAKEN_BY_SOCKET)
+@pytest.mark.sqlite_only
 def test_no_event_writes_a_column_that_is_not_its_own(app: Flask, ada: Caller, bob: Caller, event: str) -> None:
     columns = {column.name for table in db.metadata.tables.values() for column in table.columns}
     browser = socketio.test_client(app, namespace="/ws", auth={"token": ada.access})
@@ -133,6 +134,7 @@ def test_no_event_writes_a_column_that_is_not_its_own(app: Flask, ada: Caller, b
 
 
 @pytest.mark.parametrize("route", sorted(TAKEN))
+@pytest.mark.sqlite_only
 def test_no_body_writes_a_column_that_is_not_its_own(app: Flask, ada: Caller, bob: Caller, route: str) -> None:
     columns = {column.name for table in db.metadata.tables.values() for column in table.columns}
     method, path = route.split()

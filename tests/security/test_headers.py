@@ -29,6 +29,7 @@ POLLS = ["/socket.io/?EIO=4&transport=polling", "/socket.io/?EIO=3", "/socket.io
 
 
 @pytest.mark.parametrize("path", PATHS + POLLS)
+@pytest.mark.sqlite_only
 def test_every_answer_carries_the_security_headers(client: FlaskClient, path: str) -> None:
     answer = client.get(path)
 
@@ -65,6 +66,7 @@ def test_what_is_refused_or_breaks_carries_them_too(app: Flask, what: str) -> No
 
 
 @pytest.mark.parametrize("path", PAGES + ASSETS)
+@pytest.mark.sqlite_only
 def test_a_page_and_its_files_carry_what_is_not_their_own_to_say(client: FlaskClient, path: str) -> None:
     with client.get(path) as answer:
         assert answer.status_code == 200
@@ -72,6 +74,7 @@ def test_a_page_and_its_files_carry_what_is_not_their_own_to_say(client: FlaskCl
 
 
 @pytest.mark.parametrize("path", PAGES)
+@pytest.mark.sqlite_only
 def test_a_page_has_a_strict_policy_of_its_own(client: FlaskClient, path: str) -> None:
     with client.get(path) as answer:
         answer.get_data()
@@ -82,6 +85,7 @@ def test_a_page_has_a_strict_policy_of_its_own(client: FlaskClient, path: str) -
     assert policy["connect-src"] == "'self'"
 
 
+@pytest.mark.sqlite_only
 def test_the_page_that_shows_replies_runs_and_writes_nothing_but_its_own(client: FlaskClient) -> None:
     with client.get("/app/") as answer:
         answer.get_data()
@@ -93,11 +97,13 @@ def test_the_page_that_shows_replies_runs_and_writes_nothing_but_its_own(client:
 
 
 @pytest.mark.parametrize("path", ["/user/me", "/user/me/export", "/user/me/sessions", "/chat", "/agents"])
+@pytest.mark.sqlite_only
 def test_no_cache_keeps_what_is_a_users_own(ada: Caller, path: str) -> None:
     assert ada.get(path).headers["Cache-Control"] == "no-store"
     assert ada.client.post("/api/v1/auth/login", json={}).headers["Cache-Control"] == "no-store"
 
 
+@pytest.mark.sqlite_only
 def test_https_alone_is_asked_for_in_production_where_https_is(make_app: Callable[..., Flask]) -> None:
     production = {"APP_ENV": "production", "BCRYPT_ROUNDS": "10"}
     settings = {"production": production, "behind": {**production, "TRUSTED_PROXIES": "1"}, "development": {}}

@@ -69,6 +69,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("origin", ALLOWED + REFUSED)
+@pytest.mark.sqlite_only
 def test_an_origin_may_call_over_http_exactly_when_it_may_over_a_socket(
     make_app: Callable[..., Flask], origin: str
 ) -> None:
@@ -86,10 +87,12 @@ def test_an_origin_may_call_over_http_exactly_when_it_may_over_a_socket(
     assert polled.status_code == (200 if origin in ALLOWED else 400)
 
 
+@pytest.mark.sqlite_only
 def test_who_names_no_origin_is_no_browser_and_may_call(make_app: Callable[..., Flask]) -> None:
     assert make_app().test_client().get("/socket.io/?EIO=4&transport=polling").status_code == 200
 
 
+@pytest.mark.sqlite_only
 def test_the_servers_own_pages_may_open_a_socket(make_app: Callable[..., Flask]) -> None:
     client = make_app(CORS_ORIGINS=LISTED, TRUSTED_PROXIES="1").test_client()
     proxied = {"Host": "sherpa.example.com", "X-Forwarded-Proto": "https"}

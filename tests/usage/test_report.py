@@ -98,6 +98,7 @@ def test_nothing_found_is_said(runner: FlaskCliRunner, app: Flask) -> None:
         (["--by", "colour"], "not 'colour'"),
     ],
 )
+@pytest.mark.sqlite_only
 def test_what_cannot_be_reported_is_refused_in_a_line(runner: FlaskCliRunner, args: list[str], part: str) -> None:
     shown = runner.invoke(args=["usage", "report", *args])
 

@@ -29,6 +29,7 @@ def test_an_empty_change_changes_nothing(ada: Caller) -> None:
 @pytest.mark.parametrize(
     "change", [{"id": 2}, {"is_active": False}, {"created_at": "x"}, {"password": "12345678"}, {"language": "fr"}]
 )
+@pytest.mark.sqlite_only
 def test_nothing_else_can_be_changed(ada: Caller, change: dict[str, Any]) -> None:
     answer = ada.put("/user/me", json=change)
 

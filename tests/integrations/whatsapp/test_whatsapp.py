@@ -31,6 +31,7 @@ Deliver = Callable[..., Any]
 STRANGER = "4915100000000"
 
 
+@pytest.mark.sqlite_only
 def test_meta_is_shown_that_the_webhook_is_ours(client: FlaskClient, standin: Standin) -> None:
     asked = {"hub.mode": "subscribe", "hub.challenge": "1158201444", "hub.verify_token": "the token agreed on"}
 
@@ -41,6 +42,7 @@ def test_meta_is_shown_that_the_webhook_is_ours(client: FlaskClient, standin: St
     assert (refused.status_code, refused.json["data"]["code"]) == (403, "forbidden")
 
 
+@pytest.mark.sqlite_only
 def test_without_secrets_the_webhook_is_closed(make_app: Callable[..., Flask]) -> None:
     client = make_app().test_client()
 
@@ -49,6 +51,7 @@ def test_without_secrets_the_webhook_is_closed(make_app: Callable[..., Flask]) -
         assert "is not set" in answer.json["message"]
 
 
+@pytest.mark.sqlite_only
 def test_a_delivery_that_is_not_signed_is_refused_before_it_is_read(client: FlaskClient, standin: Standin) -> None:
     body, secret = b"{ not json", standin.settings["WHATSAPP_APP_SECRET"]
 
@@ -74,6 +77,7 @@ def test_a_delivery_that_is_not_signed_is_refused_before_it_is_read(client: Flas
         delivery(statuses=(status("9" * 18, "delivered", PHONE),)),
     ],
 )
+@pytest.mark.sqlite_only
 def test_what_is_not_understood_is_acknowledged_and_dropped(
     client: FlaskClient, standin: Standin, payload: dict[str, Any]
 ) -> None:
@@ -141,6 +145,7 @@ def test_nobody_is_pestered_with_codes(ada: Caller, bob: Caller, standin: Standi
 
 
 @pytest.mark.parametrize("number", ["0170 1234567", "+0123456789", "+49", "+49170123456789012", 49, "+4917012345\n"])
+@pytest.mark.sqlite_only
 def test_a_number_that_is_none_is_refused(ada: Caller, standin: Standin, number: object) -> None:
     refused = ada.put("/user/me", json={"whatsapp_number": number})
 
