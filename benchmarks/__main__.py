@@ -29,8 +29,27 @@ HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "deployment.md"
 SUMMARY = re.compile(r"(?<=<!-- from benchmarks/report.md -->\n).*?(?=<!-- to here -->)", re.S)
 NOT_YET = "\n*Not measured yet: `make bench` writes it here.*\n\n"
-ORDER = ("rest", "logins", "sign_in", "streaming", "sockets", "leaving", "startup", "slow_clients", "routing")
-TITLES = {"rest": "REST", "logins": "Sign-ins", "sign_in": "Others while a crowd signs in", "startup": "Start"}
+ORDER = (
+    "rest",
+    "fairness",
+    "logins",
+    "sign_in",
+    "streaming",
+    "sockets",
+    "floods",
+    "leaving",
+    "startup",
+    "slow_clients",
+    "routing",
+)
+TITLES = {
+    "rest": "REST",
+    "fairness": "REST fairness",
+    "logins": "Sign-ins",
+    "sign_in": "Others while a crowd signs in",
+    "floods": "Others during a flood",
+    "startup": "Start",
+}
 # What a quick run sets, for the parts to be short by.
 QUICK = {"BENCH_QUICK": "1", "BENCH_ROUNDS": "1", "BENCH_STREAMS": "1,10"}
 VERSIONS = ("flask", "flask-socketio", "eventlet", "gunicorn", "sqlalchemy", "bcrypt", "boto3")

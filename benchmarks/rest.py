@@ -9,8 +9,7 @@ and their ratio is that of the CPU that the workers spent, which does not count 
 from __future__ import annotations
 
 import os
-import re
-import selectors
+import resource
 import signal
 import socket
 import subprocess
@@ -20,6 +19,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
@@ -28,6 +28,7 @@ from flask_migrate import upgrade
 from sqlalchemy import insert, text
 
 import config
+from benchmarks.http_clients import closed_loop, connect, request
 from benchmarks.record import bars, headline
 from codesherpa import create_app
 from codesherpa.agents.models import Agent
@@ -42,7 +43,6 @@ CONNECTIONS = 4
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "12"))
 TURN = 0.25  # Seconds of load in one turn.
 FEW, MANY = 100, 100_000
-LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 SETTINGS = {
     "SECRET_KEY": "a key that is only good for measuring, and long",
     "MODEL_PROVIDER": "offline",
@@ -160,19 +160,28 @@ def uses_the_index() -> None:
 
 
 @contextmanager
-def serving(app: str, settings: str, environ: dict[str, str]) -> Iterator[Server]:
-    """Serve an application on a free port until the block ends."""
+def serving(app: str, settings: str, environ: dict[str, str], files: int | None = None) -> Iterator[Server]:
+    """Serve an application on a free port until the block ends, with so many file descriptors at most."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "gunicorn", "-c", settings, app]
     inherited = {name: value for name, value in os.environ.items() if name not in config_names()}
-    process = subprocess.Popen(command, env=inherited | environ | {"PORT": str(port), "HOST": "127.0.0.1"})  # noqa: S603
+    limit = partial(resource.setrlimit, resource.RLIMIT_NOFILE, (files, files)) if files else None
+    process = subprocess.Popen(  # noqa: S603 (our own server)
+        command,
+        env=inherited | environ | {"PORT": str(port), "HOST": "127.0.0.1"},
+        preexec_fn=limit,
+    )
     try:
         wait_for(port, process)
         yield Server(port, process.pid)
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(30)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def config_names() -> set[str]:
@@ -191,53 +200,16 @@ def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
     sys.exit("a server did not listen")
 
 
-def request(method: str, path: str, bearer: str = "", body: bytes = b"") -> bytes:
-    lines = [f"{method} {path} HTTP/1.1", "Host: localhost", "Accept: */*"]
-    if bearer:
-        lines.append(f"Authorization: Bearer {bearer}")
-    if body:
-        lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
-    return "\r\n".join([*lines, "", ""]).encode() + body
-
-
 def load(server: Server, sent: bytes, seconds: float, into: Measured) -> None:
     """Keep every connection busy with one request after another for so long."""
-    waiting = selectors.DefaultSelector()
-    for _ in range(CONNECTIONS):
-        connection = socket.create_connection(("127.0.0.1", server.port), timeout=10)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        waiting.register(connection, selectors.EVENT_READ, [time.perf_counter()])
-        connection.sendall(sent)
-    cpu, started, done = server.cpu(), time.perf_counter(), 0
-    while waiting.get_map():
-        for key, _ in waiting.select(10):
-            receive(key.fileobj)
-            ended = time.perf_counter()
-            into.latencies.append(ended - key.data[0])
-            done += 1
-            if ended - started < seconds:
-                key.data[0] = ended
-                key.fileobj.sendall(sent)
-            else:
-                waiting.unregister(key.fileobj)
-                key.fileobj.close()
-    into.rates.append(done / (time.perf_counter() - started))
-    into.costs.append((server.cpu() - cpu) / done)
-
-
-def receive(connection: Any) -> None:
-    """Read one whole answer; anything but success ends the measurement."""
-    answer = connection.recv(262_144)
-    while b"\r\n\r\n" not in answer:
-        answer += connection.recv(262_144) or sys.exit("a server hung up")
-    head = answer.index(b"\r\n\r\n")
-    length = LENGTH.search(answer, 0, head + 2)
-    if not answer.startswith(b"HTTP/1.1 20") or not length:
-        sys.exit(f"not a success: {answer[:500]!r}")
-    missing = head + 4 + int(length[1]) - len(answer)
-    while missing > 0:
-        more = connection.recv(262_144) or sys.exit("a server hung up")
-        missing -= len(more)
+    connections = [connect(server.port) for _ in range(CONNECTIONS)]
+    cpu, started = server.cpu(), time.perf_counter()
+    latencies = closed_loop(connections, [sent], seconds)
+    into.rates.append(len(latencies) / (time.perf_counter() - started))
+    into.costs.append((server.cpu() - cpu) / len(latencies))
+    into.latencies += latencies
+    for connection in connections:
+        connection.close()
 
 
 def take_turns(first: tuple[Server, bytes], second: tuple[Server, bytes]) -> tuple[Measured, Measured]:

@@ -122,11 +122,7 @@ def open_all(count: int, open_one: Callable[[int], socket.socket]) -> list[socke
 
 def connect(server: Server, bearer: str, welcome: bytes) -> socket.socket:
     """Open a WebSocket, join the namespace, and wait to be welcomed."""
-    connection = socket.create_connection(("127.0.0.1", server.port), timeout=60)
-    connection.sendall(UPGRADE)
-    seen = b""
-    while b"\r\n\r\n" not in seen or b'"sid"' not in seen:
-        seen += connection.recv(65536) or hung_up(seen)
+    connection = stranger(server.port)
     connection.sendall(frame(f"40/ws,{json.dumps({'token': bearer})}".encode()))
     seen = b""
     while welcome not in seen:
@@ -134,14 +130,28 @@ def connect(server: Server, bearer: str, welcome: bytes) -> socket.socket:
     return connection
 
 
+def stranger(port: int) -> socket.socket:
+    """Open a WebSocket that has joined nothing. Raises ConnectionError if the server closes it."""
+    connection = socket.create_connection(("127.0.0.1", port), timeout=60)
+    connection.sendall(UPGRADE)
+    seen = b""
+    while b"\r\n\r\n" not in seen or b'"sid"' not in seen:
+        seen += connection.recv(65536) or hung_up(seen)
+    return connection
+
+
 def hung_up(seen: bytes) -> bytes:
-    raise SystemExit(f"a server hung up after {seen[:300]!r}")
+    raise ConnectionError(f"a server hung up after {seen[:300]!r}")
 
 
-def frame(text: bytes) -> bytes:
-    """Return a masked text frame; the mask is of zeros, so that the text stays as it is."""
-    length = bytes([0x80 | len(text)]) if len(text) < 126 else bytes([0x80 | 126]) + struct.pack("!H", len(text))
-    return b"\x81" + length + bytes(4) + text
+def frame(payload: bytes, head: int = 0x81) -> bytes:
+    """Return a masked frame, a whole text unless `head` says otherwise; the mask of zeros changes nothing."""
+    size = len(payload)
+    if size < 126:
+        length = bytes([0x80 | size])
+    else:
+        length = b"\xfe" + struct.pack("!H", size) if size < 65536 else b"\xff" + struct.pack("!Q", size)
+    return bytes([head]) + length + bytes(4) + payload
 
 
 def memory(server: Server) -> float:
