@@ -42,6 +42,13 @@ class BadRequest(AppError):
     message = "The body must be a JSON object."
 
 
+class NotSupported(AppError):
+    """A method or a transfer encoding that the server does not know; the contract has no word for it of its own."""
+
+    status, code = 501, "bad_request"
+    message = "The method or the transfer encoding is not supported."
+
+
 class ValidationError(AppError):
     """What was sent has the wrong shape; `errors` maps each field to its sentences."""
 

@@ -11,15 +11,16 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
+from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from codesherpa.edge import ONLY_HTTPS
+from codesherpa.edge import ONLY_HTTPS, network_of
 from config import ROOT
 from tests.conftest import emptied, skip_or_fail
-from tests.live import front
+from tests.live import front, malformed
 from tests.live.conftest import Browser, Server
 from tests.security.test_headers import UNLESS_SAID_OTHERWISE, WANTED
 
@@ -250,6 +251,134 @@ def test_every_answer_carries_the_security_headers_once(entrance: Front, what: s
     assert "/" not in answer.headers["Server"]
 
 
+def refused(answer: tuple[int, list[tuple[str, str]], Any], statuses: tuple[int, ...]) -> str:
+    """Check that an answer is an error in the envelope with every header, and return its code."""
+    status, headers, told = answer
+    assert status in statuses
+    assert (set(told), told["success"]) == ({"success", "data", "message"}, False)
+    wanted = WANTED | UNLESS_SAID_OTHERWISE | {"Content-Type": "application/json"}
+    for name, value in wanted.items():
+        assert [said for called, said in headers if called == name.lower()] == [value], name
+    assert [said for called, said in headers if called == "x-request-id"] == [told["data"]["request_id"]]
+    return str(told["data"]["code"])
+
+
+@pytest.mark.parametrize("what", malformed.UNREADABLE | malformed.BAD_HOSTS)
+def test_a_request_that_cannot_be_read_is_refused_in_the_envelope(entrance: Front, what: str) -> None:
+    request = (malformed.UNREADABLE | malformed.BAD_HOSTS)[what]
+
+    with connect(entrance.port) as connection:
+        assert refused(malformed.ask(connection, request), (400, 501)) == "bad_request"
+
+
+@pytest.mark.parametrize("what", malformed.UNREADABLE)
+def test_a_worker_by_itself_refuses_it_in_the_envelope_too(workers: tuple[Server, Server], what: str) -> None:
+    """It reads some of them, and finds nothing there."""
+    with connect(workers[0].port) as connection:
+        code = refused(malformed.ask(connection, malformed.UNREADABLE[what]), (400, 404, 405, 501))
+
+    assert code in ("bad_request", "not_found", "method_not_allowed")
+
+
+def test_the_callers_id_is_kept_where_the_head_could_be_read(entrance: Front) -> None:
+    request = b"GET /health HTTP/1.1\r\nHost: x\r\nX-Request-ID: mine-2\r\nTransfer-Encoding: gzip\r\n\r\n"
+
+    with connect(entrance.port) as connection:
+        status, _, told = malformed.ask(connection, request)
+
+    assert (status, told["data"]["request_id"]) == (501, "mine-2")
+
+
+# Whatever nginx may find wrong by itself, now or when more of it is switched on, and the status that is told. It
+# answers a 408 only where it waits for a body.
+ERRORS = {
+    **dict.fromkeys((400, 414, 421, 431, 494, 495, 496, 497, 505), (400, "bad_request")),
+    **dict.fromkeys((401, 402, 403), (403, "forbidden")),
+    404: (404, "not_found"),
+    **dict.fromkeys((405, 501), (501, "bad_request")),
+    413: (413, "payload_too_large"),
+    429: (429, "rate_limited"),
+    **dict.fromkeys((500, 502, 503, 504, 507, 508), (503, "internal_error")),
+}
+
+
+def test_every_error_of_nginx_has_an_answer_in_the_envelope(workers: tuple[Server, Server], tmp_path: Path) -> None:
+    made = "".join(f"location = /made/{status} {{ return {status}; }}\n" for status in ERRORS)
+
+    with front.nginx(tmp_path / "front", (workers[0].port, workers[1].port), made) as port:
+        for status, (told, code) in ERRORS.items():
+            for method in (b"GET", b"POST"):
+                request = method + b" /made/%d HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n" % status
+                with connect(port) as connection:
+                    assert refused(malformed.ask(connection, request), (told,)) == code, status
+
+
+def test_a_request_that_cannot_be_read_is_in_the_log_with_its_path_and_without_its_query(
+    workers: tuple[Server, Server], tmp_path: Path
+) -> None:
+    with front.nginx(tmp_path / "front", (workers[0].port, workers[1].port)) as port, connect(port) as connection:
+        malformed.ask(connection, b"GET /health?q=private HTTP/1.1\r\nHost: a b\r\n\r\n")
+
+    line = json.loads((tmp_path / "front" / "access.log").read_text().splitlines()[-1])
+    assert (line["path"], line["status"]) == ("/health", 400)
+
+
+# Addresses whose text begins its run of zeros before, within and behind the /64.
+ADDRESSES = [
+    "192.0.2.1", "::ffff:192.0.2.1", "::1", "::2", "::1.2.3.4", "2001:db8::1", "2001:db8:0:0:1::", "2001:db8::1:2:3:4",
+    "2001:db8:0:1::1", "2001:db8:0:1:2:3:4:5", "2001::5:1:2:3:4", "2001:0:0:5::1", "2001::5:0:0:3:4", "2001:0:1::1",
+    "0:0:5:6::1", "::5:6:1:2:3:4", "0:0:0:6::", "::6:1:2:3:4", "0:5::1", "0:5:0:0:1::", "::5:0:1:2:3:4", "0:0:5::1",
+    "::5:0:0:1:2:3", "2001:db8:1:2:3:4:5:6", "fe80::1", "1:2:3::", "1:2:3:0:4::", "1::", "::",
+]  # fmt: skip
+BY_A_HEADER = "set_real_ip_from 127.0.0.1; real_ip_header X-Address;\n"
+
+
+def test_an_address_of_ipv6_counts_as_its_network_however_it_is_written(
+    workers: tuple[Server, Server], tmp_path: Path
+) -> None:
+    """As the application counts it, so both limit the same clients."""
+    extra = BY_A_HEADER + "location = /network { return 200 $network; }\n"
+
+    with front.nginx(tmp_path / "front", (workers[0].port, workers[1].port), extra) as port:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        counted = {}
+        for address in ADDRESSES:
+            connection.request("GET", "/network", headers={"X-Address": address})
+            counted[address] = connection.getresponse().read().decode()
+        connection.close()
+
+    assert {address: as_network(network) for address, network in counted.items()} == {
+        address: network_of(address) for address in ADDRESSES
+    }
+    # Each network has one spelling, or it would be counted twice.
+    assert len(set(counted.values())) == len({network_of(address) for address in ADDRESSES})
+
+
+def as_network(counted: str) -> str:
+    return f"{IPv6Address(counted + '::')}/64" if ":" in counted else counted
+
+
+def test_all_of_a_network_of_ipv6_share_its_connections(workers: tuple[Server, Server], tmp_path: Path) -> None:
+    def begin(connection: socket.socket, address: str, sent: int) -> None:
+        head = f"POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nX-Address: {address}\r\nContent-Length: 100\r\n\r\n"
+        connection.sendall(head.encode() + b"{" * sent)
+
+    def answered(address: str) -> bytes:
+        with connect(port) as one:
+            begin(one, address, 100)
+            return one.recv(12)
+
+    ports = (workers[0].port, workers[1].port)
+    with front.nginx(tmp_path / "front", ports, BY_A_HEADER, patience="120s") as port, ExitStack() as all:
+        for number in range(200):
+            address = f"2001:db8:0:1::{number:x}" if number % 2 else f"2001:db8:0:1:{number:x}::"
+            begin(all.enter_context(connect(port)), address, 1)
+
+        # nginx may read one that comes last before it has read them all.
+        assert b"HTTP/1.1 429" in (answered("2001:db8:0:1:1:2:3:4") for _ in range(1000))
+        assert answered("2001:db8:0:2::1") != b"HTTP/1.1 429"
+
+
 def test_a_worker_that_is_gone_is_not_noticed(workers: tuple[Server, Server], tmp_path: Path) -> None:
     with front.nginx(tmp_path / "front", (workers[0].port, front.free_port())) as port:
         answers = [Front(port).call("GET", "/health")[0] for _ in range(10)]
@@ -284,8 +413,16 @@ def test_the_example_for_tls_serves_https_alone(tmp_path: Path, workers: tuple[S
         healthy.read()
         https.request("GET", "/metrics")
         answer = https.getresponse()
+        answer.read()
+        for spoken in (port, secure):  # Neither led to https, nor told so by a page of nginx' own.
+            for request in (b"get / HTTP/1.1\r\nHost: x\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"):
+                with connect(spoken) as connection:
+                    assert refused(malformed.ask(connection, request), (400,)) == "bad_request"
+        with connect(secure) as connection:
+            over_tls = malformed.ask(connection, b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
 
         assert plain.getresponse().status == 308
+        assert refused(over_tls, (400,)) == "bad_request"
         assert healthy.status == 200
         assert answer.headers.get_all("Strict-Transport-Security") == [ONLY_HTTPS]
         plain.close()
