@@ -5,19 +5,20 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from codesherpa.integrations.github.said import by_the_author
 from codesherpa.integrations.jobs import NewJob
+from codesherpa.projects.schemas import LETTERS
 
 KINDS = ("github.review", "github.explain")
 ACTIONS = ("opened", "synchronize", "reopened", "ready_for_review")
 # Seconds that a push waits for the next one before it is reviewed.
 SETTLE = 5.0
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}")
+NAME = re.compile(LETTERS)
 SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 LOGIN = re.compile(r"[A-Za-z0-9_-]{1,90}")
-# On a line of its own making: a quoted or indented line repeats what somebody else asked.
+# At the beginning of a line: one that is set in is code, or belongs to something else.
 COMMAND = re.compile(r"^@codesherpa[ \t]+(review|explain)\b[ \t]*(.*)$", re.IGNORECASE | re.MULTILINE)
-FENCED = re.compile(r"^(```|~~~).*?(?:^\1|\Z)", re.DOTALL | re.MULTILINE)
 LONGEST_QUESTION = 1_000
 
 
@@ -47,7 +48,7 @@ def pushed(payload: dict[str, Any]) -> list[NewJob]:
 def asked(payload: dict[str, Any]) -> list[NewJob]:
     """Read a new comment on a pull request that calls us."""
     comment, issue = payload["comment"], payload["issue"]
-    command = COMMAND.search(FENCED.sub("", comment["body"] or ""))
+    command = COMMAND.search(by_the_author(comment["body"] or ""))
     from_a_bot = comment["user"]["type"] == "Bot"  # Two bots that talk to one another never end.
     if payload["action"] != "created" or "pull_request" not in issue or from_a_bot or not command:
         return []

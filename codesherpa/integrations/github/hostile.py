@@ -16,18 +16,22 @@ from codesherpa.sherpas import markdown
 GAP = "\u200b"
 # Letters that are not seen or that turn the order of others around.
 UNSEEN = re.compile("[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]")
+# No `\b` here: `_` is a letter to it, and markdown takes it away. A backslash goes too where it escapes a mark.
 BREAKS = (
     (re.compile(r"&(?=#|\w)"), f"&{GAP}"),  # An entity would be read after all else.
     (re.compile(r"[@\uff20]"), f"@{GAP}"),
     (re.compile(r"#(?=\d)"), f"#{GAP}"),
-    (re.compile(r"\b(GH)-(?=\d)", re.IGNORECASE), rf"\1-{GAP}"),
-    (re.compile(r":(?=//)"), f":{GAP}"),
-    (re.compile(r"\b(www)\.", re.IGNORECASE), rf"\1{GAP}."),
+    (re.compile(r"(GH\\?-)(?=\d)", re.IGNORECASE), rf"\1{GAP}"),
+    (re.compile(r":(?=\\?/\\?/)"), f":{GAP}"),
+    (re.compile(r"(www)(?=\\?\.)", re.IGNORECASE), rf"\1{GAP}"),
     (re.compile(r"\](?=[(\[:])"), f"]{GAP}"),
     (re.compile(r"!(?=\[)"), f"!{GAP}"),
     (re.compile(r"<(?=[A-Za-z/!?])"), f"<{GAP}"),
     (re.compile(r"^(\s*)(?=/)"), rf"\1{GAP}"),
 )
+# GitHub links as few as seven digits to the commit that they begin.
+COMMIT = re.compile(r"(?<![A-Za-z0-9])[0-9a-f]{7,}(?![A-Za-z0-9])", re.IGNORECASE)
+SIX = re.compile(r"[0-9A-Fa-f]{6}(?=[0-9A-Fa-f])")
 TICKS = re.compile(r"[`]{3,}|~{3,}")
 OPENING = re.compile(r" {0,3}(`{3,}|~{3,})\s*([\w+#.-]*)[^`]*$")
 COMMAND = re.compile(r"^(\s*)(?=/[A-Za-z-]+(?:\s|$))", re.MULTILINE)
@@ -66,7 +70,7 @@ def broken(text: str) -> str:
     """Return the text with every mark that GitHub would act upon broken."""
     for mark, instead in BREAKS:
         text = mark.sub(instead, text)
-    return text
+    return COMMIT.sub(lambda run: SIX.sub(rf"\g<0>{GAP}", run[0]), text)
 
 
 def apart(text: str) -> str:

@@ -50,11 +50,29 @@ ATTACKS = [
 ACTS = [
     re.compile(r"@(?=\w)"),
     re.compile(r"#\d"),
-    re.compile(r"\bGH-\d", re.IGNORECASE),
+    re.compile(r"GH-\d", re.IGNORECASE),
     re.compile(r"://"),
-    re.compile(r"\bwww\.\w"),
+    re.compile(r"www\.\w"),
     re.compile(r"[\u202a-\u202e\uff20]"),
+    # The summary names the commit that it read.
+    re.compile(r"(?<!<sub>Read at )(?<![0-9A-Za-z])[0-9a-f]{7,64}(?![0-9A-Za-z])", re.IGNORECASE),
 ]
+# Everything that GitHub makes a link or a mention of by itself.
+REFERENCES = [
+    "www.evil.example/x", "http://evil.example/x", "https://evil.example", "HTTPS://EVIL.EXAMPLE",
+    "ftp://evil.example/x", "mailto:ada@evil.example", "xmpp:ada@evil.example/x", "ada@evil.example",
+    "@octocat", "@acme/admins", "#123", "GH-12", "gh-12", "acme/site#1", "acme/site@a5c3785",
+    "acme@a5c3785ed8d6a35868bc169f07e40e889087fd2e", "a5c3785", "a5c3785ed8d6a35868bc169f07e40e889087fd2e",
+    "0f6a3f2ca5c3785ed8d6a35868bc169f07e40e889087fd2ea5c3785ed8d6a358", "1234567",
+    "https://github.com/acme/site/issues/3", "https://github.com/acme/site/commit/a5c3785",
+    "\\@octocat", "\\#123", "GH\\-12", "https:\\/\\/evil.example", "www\\.evil.example", "&#64;octocat", "&num;123",
+]  # fmt: skip
+BESIDE = [
+    "", " ", "x", "_", "__", "*", "**", "***", "~", "~~", "(", ")", "[", "]", "{", "<", ">", '"', "'", "`", "|", "/",
+    "\\", "-", ".", ",", ":", ";", "!", "?", "#", "&", "=", "+", "1", "\u00e9", "\u0434", "\u65e5", "\u0301", "\u200b",
+    "\u00ad", "\u2060", "\ufeff", "\ufe0f", "- ", "> ", "1. ", "## ", "| ", "\n", "\n\n", "\t", "    ", "a_",
+    "_a", "*a",
+]  # fmt: skip
 TAGS = re.compile(r"<(?:img|a|input|script|details|video)\b")
 CODE = re.compile(r"<(pre|code)\b.*?</\1>", re.DOTALL)
 
@@ -73,6 +91,28 @@ def test_nothing_of_it_acts(attack: str, database_url: str) -> None:
     for said in (hostile.prose(attack), hostile.passage(attack)):
         assert acts(f"{said}\n\nafter") == [], said
         assert "<p>after</p>" in cmarkgfm.github_flavored_markdown_to_html(f"{said}\n\nafter"), "it swallows the rest"
+
+
+def test_what_is_tried_acts_where_nothing_is_done_to_it(database_url: str) -> None:
+    assert [one for one in REFERENCES if not acts(one)] == []
+
+
+@pytest.mark.parametrize("before", BESIDE)
+def test_no_reference_acts_whatever_stands_beside_it(before: str, database_url: str) -> None:
+    texts = [f"{before}{one}{after}" for one in REFERENCES for after in BESIDE]
+
+    assert acts("\n\n".join(map(hostile.prose, texts))) == [], [one for one in texts if acts(hostile.prose(one))]
+    assert acts("\n\n".join(map(hostile.passage, texts))) == [], [one for one in texts if acts(hostile.passage(one))]
+
+
+@pytest.mark.parametrize(
+    "inside", ["_{}_", "*{}*", "~~{}~~", "({})", "[{}]", "<{}>", "**_{}_**", "\u00e9{}\u00e9", "{}_{}"]
+)
+def test_a_reference_within_marks_does_not_act(inside: str, database_url: str) -> None:
+    for one in REFERENCES:
+        text = inside.replace("{}", one)
+        for said in (hostile.prose(text), hostile.passage(f"- x\n  {text}\n\n> {text}\n\n| a |\n|---|\n| {text} |")):
+            assert acts(said) == [], said
 
 
 def test_code_stays_as_it_is(database_url: str) -> None:

@@ -136,6 +136,15 @@ def test_everything_else_is_acknowledged_and_dropped(app: Flask, hook: Hook, git
         ("Hello,\r\n@CodeSherpa   Review please\r\n", "github.review"),
         ("@codesherpa explain why the loop is gone", "github.explain"),
         ("```\ncode\n```\n@codesherpa explain", "github.explain"),
+        ("~~~~\n~~~\n~~~~\n@codesherpa review", "github.review"),
+        ("- ```\n  code\n  ```\n\n@codesherpa review", "github.review"),
+        ("<!-- hidden -->\n@codesherpa review", "github.review"),
+        ("See `<!--` and ``a ` b``.\n@codesherpa review\n`-->`", "github.review"),
+        ("A lone ` here.\n\n@codesherpa review\n\nAnd ` there.", "github.review"),
+        ("> @codesherpa explain\n\n@codesherpa review", "github.review"),
+        ("> quoted\n# Well\n@codesherpa review", "github.review"),
+        ("5 < 6 and <!-- is no end\n@codesherpa review", "github.review"),
+        ("<pre>\nx\n</pre>\n@codesherpa review", "github.review"),
     ],
 )
 def test_a_comment_that_calls_us_is_taken(app: Flask, hook: Hook, github: World, body: str, kind: str) -> None:
