@@ -13,7 +13,7 @@ from sqlalchemy import delete
 from codesherpa.concurrency import spawn
 from codesherpa.database import now
 from codesherpa.extensions import db
-from codesherpa.integrations.whatsapp import client, inbox, outbox
+from codesherpa.integrations.whatsapp import client, inbox, linking, outbox
 from codesherpa.integrations.whatsapp.models import Message, Reply, Stranger
 
 BUSY, IDLE = 0.3, 3.0  # Seconds between two looks: while replies are written for phones, and otherwise.
@@ -99,6 +99,7 @@ class Desk:
         db.session.execute(delete(Message).where(Message.received_at < old, Message.state == "done"))
         db.session.execute(delete(Reply).where(Reply.created_at < old, Reply.state.in_(("sent", "failed"))))
         db.session.execute(delete(Stranger).where(Stranger.told_on < old.date()))
+        linking.forget(old)
         db.session.commit()
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from flask import current_app
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, or_, select, update
 
 from codesherpa.database import now
 from codesherpa.errors import Conflict, RateLimited
 from codesherpa.extensions import db
+from codesherpa.integrations.jobs import insert_once
 from codesherpa.integrations.whatsapp import client, outbox
 from codesherpa.integrations.whatsapp.models import Link
 from codesherpa.integrations.whatsapp.phrases import say
@@ -55,11 +56,10 @@ def count_code(*keys: str) -> None:
 def send_code(user: User, number: str) -> None:
     """Remember a fresh code and have it sent, in one transaction."""
     code = f"{secrets.randbelow(10**6):06}"
-    link = db.session.scalar(select(Link).where(Link.user_id == user.id)) or Link(user_id=user.id)
+    insert_once(Link, user_id=user.id, tries=0, thread=1)  # Two requests at once share the one row.
+    link = db.session.scalars(select(Link).where(Link.user_id == user.id).with_for_update()).one()
     link.pending_number, link.code_hash = number, keyed(user.id, code)
     link.code_expires_at, link.tries = now() + LIFE, 0
-    db.session.add(link)
-    db.session.flush()
     template = current_app.config["WHATSAPP_CODE_TEMPLATE"]
     told = say("code", user.language, code=code, account=masked(user.email))
     body = client.code(template, user.language, code) if template else client.text(told)
@@ -91,20 +91,45 @@ def owner(number: str) -> tuple[User, Link] | None:
 def confirm(number: str, text: str) -> tuple[str, User] | None:
     """Take a text for a code where one is waited for: the key of what to say, and to whom; None where it is none.
 
-    The caller commits.
+    Anybody may ask for a code to any number, and several may wait at once. A code that has ended is known again, so
+    that its owner hears why it links nothing; any other text of six digits is a message then. The caller commits.
     """
     if not (len(text) == 6 and text.isascii() and text.isdigit()):
         return None
-    pending = db.session.execute(
-        select(Link, User).join(User).where(Link.pending_number == number, User.is_active).with_for_update()
-    ).all()
-    for link, user in pending:
-        if alive(link) and hmac.compare_digest(link.code_hash or "", keyed(user.id, text)):
+    pending = waiting_for(number)
+    named = [(link, user) for link, user in pending if names(link, text)]
+    for link, user in named:
+        if alive(link):
             give(number, link)
             return "linked", user
-    for link, _ in pending:
+    living = [(link, user) for link, user in pending if alive(link)]
+    for link, _ in living:
         link.tries += 1
-    return ("wrong_code", pending[0][1]) if pending else None
+    told = named or living
+    return ("wrong_code", told[0][1]) if told else None
+
+
+def waiting_for(number: str) -> list[tuple[Link, User]]:
+    """Return who waits for a code from a number, the latest first, and lock their links and that of its owner.
+
+    Two confirmations lock in the same order, so neither gives the number away while the other does.
+    """
+    either = or_(Link.pending_number == number, Link.number == number)
+    locked = select(Link, User).join(User).where(either, User.is_active).order_by(Link.id).with_for_update(of=Link)
+    found = db.session.execute(locked, execution_options={"populate_existing": True}).all()
+    pending = [(link, user) for link, user in found if link.pending_number == number and link.code_expires_at]
+    return sorted(pending, key=lambda one: one[0].code_expires_at or now(), reverse=True)
+
+
+def names(link: Link, code: str) -> bool:
+    """Return True if a code is the one that was sent for a link, whether it still counts or not."""
+    return hmac.compare_digest(link.code_hash or "", keyed(link.user_id, code))
+
+
+def forget(before: datetime) -> None:
+    """Forget the numbers of codes that ended before a time. The caller commits."""
+    ended = update(Link).where(Link.code_expires_at < before)
+    db.session.execute(ended.values(pending_number=None, code_hash=None, code_expires_at=None, tries=0))
 
 
 def alive(link: Link) -> bool:

@@ -7,19 +7,20 @@ import random
 import re
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from codesherpa.database import now, reading
 from codesherpa.errors import RateLimited
 from codesherpa.extensions import db
 from codesherpa.integrations.signatures import sign
-from codesherpa.integrations.whatsapp import inbox, outbox
+from codesherpa.integrations.whatsapp import inbox, linking, outbox
 from codesherpa.integrations.whatsapp.models import Link, Message, Reply, Stranger
 from codesherpa.user.models import User
 from tests.conftest import Caller
@@ -132,6 +133,116 @@ def test_a_code_from_another_phone_or_too_late_links_nothing(
 
     assert standin.texts(STRANGER)[0].startswith("Hello! This is CodeSherpa")
     assert standin.texts(PHONE)[1].startswith("This is not the code")
+
+
+def expire(app: Flask, email: str) -> None:
+    with app.app_context():
+        of = select(User.id).where(User.email == email).scalar_subquery()
+        db.session.execute(update(Link).where(Link.user_id == of).values(code_expires_at=now() - timedelta(seconds=1)))
+        db.session.commit()
+
+
+def answer(app: Flask, number: str, said: str) -> str | None:
+    """Return what a text from a number is taken for, as a code."""
+    with app.app_context():
+        told = linking.confirm(number, said)
+        db.session.commit()
+    return told[0] if told else None
+
+
+def ask_for_a_code(caller: Caller, standin: Standin, number: str = PHONE) -> str:
+    before = len(standin.sent)
+    assert caller.put("/user/me", json={"whatsapp_number": f"+{number}"}).status_code == 200
+    standin.wait(before + 1)
+    return code_in(standin.texts(number)[-1])
+
+
+def another(code: str) -> str:
+    return f"{(int(code) + 1) % 10**6:06}"
+
+
+@pytest.mark.parametrize("ended", ["expired", "used up", "deleted"])
+def test_the_ended_code_of_somebody_else_takes_no_message_from_a_phone(
+    ada: Caller, bob: Caller, app: Flask, phone: str, standin: Standin, deliver: Deliver, ended: str
+) -> None:
+    """Anybody may have a code sent to any number; six digits are a message like any other once it has ended."""
+    code = ask_for_a_code(bob, standin)
+    if ended == "expired":
+        expire(app, "bob@example.com")
+    elif ended == "used up":
+        assert [answer(app, phone, another(code)) for _ in range(linking.TRIES)] == ["wrong_code"] * linking.TRIES
+    else:
+        bob.delete("/user/me", json={"password": bob.password})
+    sent = len(standin.sent)
+
+    deliver(text("wamid.digits", phone, another(code)))
+    standin.wait(sent + 1)
+
+    assert [chat["message"] for chat in ada.get("/chat").json["data"]["chats"]] == [another(code)]
+
+
+def test_of_several_who_wait_for_one_number_each_has_its_own_code(
+    ada: Caller, bob: Caller, app: Flask, standin: Standin
+) -> None:
+    codes = {caller: ask_for_a_code(caller, standin) for caller in (ada, bob)}
+    expire(app, "ada@example.com")
+
+    assert answer(app, PHONE, codes[ada]) == "wrong_code"  # It is known again, and too old.
+    assert answer(app, PHONE, codes[bob]) == "linked"
+    assert answer(app, PHONE, another(codes[ada])) is None
+    with app.app_context():
+        assert db.session.scalars(select(Link.user_id).where(Link.number == PHONE)).all() == [bob.id]
+
+
+def test_two_confirmations_at_once_leave_the_number_with_one(
+    ada: Caller, bob: Caller, app: Flask, standin: Standin
+) -> None:
+    codes = [ask_for_a_code(caller, standin) for caller in (ada, bob)]
+    start = threading.Barrier(2)
+    told: list[str | None] = []
+
+    def confirm(code: str) -> None:
+        start.wait(10)
+        told.append(answer(app, PHONE, code))
+
+    threads = [threading.Thread(target=confirm, args=(code,)) for code in codes]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+
+    assert told == ["linked", "linked"]
+    with app.app_context():
+        assert len(db.session.scalars(select(Link.user_id).where(Link.number == PHONE)).all()) == 1
+
+
+def test_two_codes_asked_for_at_once_are_one_link(ada: Caller, app: Flask, standin: Standin) -> None:
+    start = threading.Barrier(3)
+
+    def ask() -> int:
+        start.wait(10)
+        headers = {"Authorization": f"Bearer {ada.access}"}
+        asked = app.test_client().put("/api/v1/user/me", json={"whatsapp_number": f"+{PHONE}"}, headers=headers)
+        return asked.status_code
+
+    with ThreadPoolExecutor(3) as pool:
+        statuses = [asked.result() for asked in [pool.submit(ask) for _ in range(3)]]
+
+    assert statuses == [200, 200, 200]
+    with app.app_context():
+        assert db.session.scalar(select(func.count(Link.id))) == 1
+
+
+def test_a_number_that_nobody_confirmed_is_forgotten(ada: Caller, app: Flask, standin: Standin) -> None:
+    ask_for_a_code(ada, standin)
+    with app.app_context():
+        linking.forget(now())
+        kept = db.session.scalar(select(Link.pending_number))
+        linking.forget(now() + linking.LIFE)
+        gone = db.session.scalar(select(Link.pending_number))
+        db.session.commit()
+
+    assert (kept, gone) == (PHONE, None)
 
 
 def test_nobody_is_pestered_with_codes(ada: Caller, bob: Caller, standin: Standin) -> None:
