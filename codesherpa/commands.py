@@ -12,7 +12,7 @@ from codesherpa.auth.commands import user
 from codesherpa.chat.commands import chat
 from codesherpa.integrations.github.commands import github
 from codesherpa.providers.commands import bedrock
-from codesherpa.terminal import one_line
+from codesherpa.terminal import echo, one_line
 from codesherpa.usage.commands import usage
 
 
@@ -39,5 +39,5 @@ def copy_database(url: str) -> None:
     """Copy all data of another database into this one, which is migrated and empty."""
     with one_line():
         for table, rows in copying.copy_from(url):
-            click.echo(f"{table}: {rows}")
-    click.echo("Done: all of it is here.")
+            echo(f"{table}: {rows}")
+    echo("Done: all of it is here.")

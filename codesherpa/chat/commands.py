@@ -15,7 +15,7 @@ from codesherpa.chat.schemas import NewChat
 from codesherpa.concurrency import Cancellation
 from codesherpa.sherpas import router
 from codesherpa.sherpas.interface import Ask
-from codesherpa.terminal import load
+from codesherpa.terminal import echo, load, printable
 from codesherpa.user.schemas import LANGUAGES
 
 
@@ -35,15 +35,18 @@ def chat(message: str, path: Path | None, language: str) -> None:
     cancellation = Cancellation()
     brief = sherpa.brief(Ask(message=message, code_context=code, language=language))
     reply = Reply(sherpa, providers.of(current_app), brief, cancellation)
+    last = ""
     try:
         for text in reply:
-            click.echo(text, nl=False)
+            echo(text, nl=False, before=last)
             sys.stdout.flush()
+            last = text[-1:] or last
     except KeyboardInterrupt:
         cancellation.cancel()
     click.echo()
     if reply.outcome.status == "failed":
-        raise click.ClickException(reply.outcome.error["message"] if reply.outcome.error else "The reply was lost.")
+        why = reply.outcome.error["message"] if reply.outcome.error else "The reply was lost."
+        raise click.ClickException(printable(why))
 
 
 def fenced(path: Path) -> str:
@@ -51,7 +54,7 @@ def fenced(path: Path) -> str:
     try:
         code = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise click.UsageError(f"{path} is not a text file.") from error
+        raise click.UsageError(printable(f"{path} is not a text file.")) from error
     fence = "`" * 3
     while fence in code:
         fence += "`"

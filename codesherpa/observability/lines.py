@@ -18,8 +18,12 @@ SECRETS = re.compile(
 )
 # PostgreSQL tells the row that it refuses.
 ROWS = re.compile(r"^(DETAIL:|CONTEXT:).*$", re.MULTILINE)
-# Control characters, and those that turn the direction of what follows or end a line in some viewers.
-UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+# Control characters, those that turn the direction of what follows or end a line in some viewers, and those that are
+# not seen.
+UNPRINTABLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb"
+    "\U000e0000-\U000e007f]"
+)
 # What libraries colour their lines with; taken out first, since it might part a secret.
 COLOURS = re.compile("\x1b\\[[0-9;]*m")
 INDENT = "    "

@@ -7,6 +7,7 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 from codesherpa import providers
+from codesherpa.terminal import echo
 
 
 @click.group()
@@ -23,8 +24,8 @@ def check_bedrock() -> None:
     steps = []
     for step in check(providers.bedrock_of(current_app)):
         steps.append(step)
-        click.echo(f"{'ok  ' if step.ok else 'FAIL'} {step.name}: {step.finding}")
+        echo(f"{'ok  ' if step.ok else 'FAIL'} {step.name}: {step.finding}")
         if not step.ok and step.mend:
-            click.echo(f"     {step.mend}")
+            echo(f"     {step.mend}")
     if not all(step.ok for step in steps):
         raise SystemExit(1)

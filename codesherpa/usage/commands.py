@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 import click
 
-from codesherpa.terminal import Commands
+from codesherpa.terminal import Commands, echo
 from codesherpa.usage import report
 from codesherpa.user import service as users
 
@@ -47,6 +47,6 @@ def report_usage(since: date | None, until: date | None, user: str | None, by: s
         raise click.UsageError(f"--until {until} is before --since {since}.")
     found = report.rows(names, since, until, users.named(user).id if user else None)
     if found or form == "json":
-        click.echo(report.FORMS[form](found))
+        echo(report.FORMS[form](found))
     else:
-        click.echo("No model was called in that time.", err=form == "csv")
+        echo("No model was called in that time.", err=form == "csv")

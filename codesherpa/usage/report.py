@@ -89,8 +89,14 @@ def as_csv(found: Sequence[Row]) -> str:
     sheet = csv.writer(written, lineterminator="\n")
     sheet.writerow(found[0])
     for row in found:
-        sheet.writerow(f"'{value}" if str(value)[:1] in "=+-@\t" else value for value in row.values())
+        sheet.writerow(map(cell, row.values()))
     return written.getvalue().rstrip("\n")
+
+
+def cell(value: Any) -> Any:
+    """Return a value for a spreadsheet that somebody may look at in a terminal."""
+    text = printable(value) if isinstance(value, str) else value
+    return f"'{text}" if str(value)[:1] in "=+-@\t" else text
 
 
 def as_json(found: Sequence[Row]) -> str:

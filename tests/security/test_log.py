@@ -23,6 +23,7 @@ FORGED = [
     "\x9b31mred",
     "a\u2028b\u2029c\u0085d",
     "abc\u202egnp.exe",
+    "a\u2066b\u2069c\u200bd\u200de\u2060f\ufeffg\xadh\u180ei\ufff9j\U000e0041k",
     "tab\tand\x0bmore\x00",
 ]
 CANARIES = [

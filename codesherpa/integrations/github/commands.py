@@ -8,7 +8,7 @@ from codesherpa.integrations import jobs
 from codesherpa.integrations.github import service
 from codesherpa.integrations.models import ENDED, RUNNING, WAITING
 from codesherpa.integrations.runner import Hopeless, Later
-from codesherpa.terminal import Commands, json_option, table, tell, when
+from codesherpa.terminal import Commands, echo, json_option, printable, table, tell, when
 
 OURS = "github."
 
@@ -40,9 +40,9 @@ def retry(ids: tuple[int, ...]) -> None:
     """Begin jobs again: those named (failed or dropped), or all that failed."""
     begun = jobs.retry(OURS, ids)
     for id in begun:
-        click.echo(f"{id} begins again")
+        echo(f"{id} begins again")
     if not begun:
-        click.echo("No job to begin again.")
+        echo("No job to begin again.")
     if missing := sorted(set(ids) - set(begun)):
         raise click.ClickException(f"not failed, not dropped or not there: {', '.join(map(str, missing))}")
 
@@ -56,7 +56,7 @@ def reconcile(hours: int, repository: str | None) -> None:
     try:
         for delivered_at, event, outcome in service.reconcile(hours, repository):
             count += 1
-            click.echo(f"{delivered_at} {event}: {outcome}")
+            echo(f"{delivered_at} {event}: {outcome}")
     except (Hopeless, Later) as fault:
-        raise click.ClickException(str(fault)) from fault
-    click.echo(f"{count} deliveries had not come through.")
+        raise click.ClickException(printable(str(fault))) from fault
+    echo(f"{count} deliveries had not come through.")
