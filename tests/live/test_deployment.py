@@ -313,14 +313,25 @@ def test_every_error_of_nginx_has_an_answer_in_the_envelope(workers: tuple[Serve
                     assert refused(malformed.ask(connection, request), (told,)) == code, status
 
 
-def test_a_request_that_cannot_be_read_is_in_the_log_with_its_path_and_without_its_query(
-    workers: tuple[Server, Server], tmp_path: Path
+@pytest.mark.parametrize(
+    ("target", "host", "path", "status"),
+    [
+        (b"/health?q=private", b"a b", "/health", 400),  # It cannot be read.
+        (b"/%C2%9B31m%E2%80%AE?q=private", b"x", "/%C2%9B31m%E2%80%AE", 404),
+        ("/\u009b31m\u202e?q=private".encode(), b"x", "(not ASCII)", 404),
+        (b"/a%zz", b"x", "", 400),
+    ],
+)
+def test_the_log_has_the_path_as_it_was_sent_without_its_query_and_steers_no_terminal(
+    workers: tuple[Server, Server], tmp_path: Path, target: bytes, host: bytes, path: str, status: int
 ) -> None:
     with front.nginx(tmp_path / "front", (workers[0].port, workers[1].port)) as port, connect(port) as connection:
-        malformed.ask(connection, b"GET /health?q=private HTTP/1.1\r\nHost: a b\r\n\r\n")
+        malformed.ask(connection, b"GET %b HTTP/1.1\r\nHost: %b\r\n\r\n" % (target, host))
 
-    line = json.loads((tmp_path / "front" / "access.log").read_text().splitlines()[-1])
-    assert (line["path"], line["status"]) == ("/health", 400)
+    written = (tmp_path / "front" / "access.log").read_text().rstrip("\n")
+    line = json.loads(written)
+    assert written.isprintable()
+    assert (line["path"], line["status"]) == (path, status)
 
 
 # Addresses whose text begins its run of zeros before, within and behind the /64.
