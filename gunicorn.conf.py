@@ -105,7 +105,7 @@ def post_worker_init(worker: Any) -> None:
     """Look after what an earlier worker left, be ready to leave, and greet whoever started us by hand."""
     from gunicorn import util
 
-    from codesherpa import farewell, providers, unparsed
+    from codesherpa import checkpoints, farewell, providers, unparsed
     from codesherpa.chat import sweep
     from codesherpa.integrations import runner, whatsapp
     from codesherpa.observability import metrics
@@ -113,6 +113,7 @@ def post_worker_init(worker: Any) -> None:
     util.write_error = lambda connection, status, *_: util.write_nonblock(connection, unparsed.answer(status))
     farewell.prepare(worker.wsgi, worker)
     with worker.wsgi.app_context():
+        checkpoints.request()  # An earlier worker may have died between a deletion and its checkpoint.
         sweep.start()
         runner.wake()
     whatsapp.desk.wake(worker.wsgi)

@@ -13,7 +13,7 @@ from werkzeug.exceptions import NotFound
 from werkzeug.routing import MapAdapter
 
 import config as settings
-from codesherpa import edge, errors
+from codesherpa import checkpoints, edge, errors
 from codesherpa.api import DOCUMENT, Id
 from codesherpa.extensions import api, cors, db, jwt, migrate, socketio
 from codesherpa.json import Provider
@@ -76,6 +76,7 @@ def register_extensions(app: Flask) -> None:
     # For nobody else on this machine: SQLite's file holds hashes of passwords and users' code.
     Path(app.instance_path).mkdir(mode=0o700, parents=True, exist_ok=True)
     db.init_app(app)
+    checkpoints.init_app(app)
     migrate.init_app(app, db, directory=str(settings.ROOT / "migrations"), render_as_batch=True)
     jwt.init_app(app)
     app.config.from_mapping(DOCUMENT)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
+import structlog
 from flask import g, has_app_context
 from sqlalchemy import BigInteger, Connection, DateTime, Dialect, Engine, Integer, MetaData, event
 from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
@@ -29,7 +32,11 @@ PRAGMAS = (
     "foreign_keys=ON",
     "busy_timeout=5000",
     "wal_autocheckpoint=10000",
+    "secure_delete=ON",  # What is deleted is overwritten; some builds of SQLite do so by themselves.
 )
+
+
+log = structlog.get_logger(__name__)
 
 
 class Time(TypeDecorator[datetime]):
@@ -94,6 +101,28 @@ def reading() -> Iterator[None]:
         g.reading = before
 
 
+@event.listens_for(Engine, "do_connect")
+def keep_private(dialect: Dialect, _record: object, arguments: list[Any], _options: dict[str, Any]) -> None:
+    """Make SQLite's file before it does so itself: for this user alone, wherever it is. Its logs get the same mode.
+
+    They hold hashes of passwords and users' code.
+    """
+    path = str(arguments[0]) if dialect.name == "sqlite" and arguments else ""
+    if path and path != ":memory:" and not path.startswith("file:"):
+        with suppress(OSError):  # It is there, or SQLite says itself why it cannot be.
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+
+
+def make_private(path: str) -> None:
+    """Take away what others may do with a database that was made otherwise; another user's is left to that one."""
+    for name in (path, f"{path}-wal", f"{path}-shm", f"{path}-journal"):
+        with suppress(OSError):
+            there = os.stat(name)
+            if there.st_uid == os.geteuid() and stat.S_ISREG(there.st_mode) and there.st_mode & 0o077:
+                os.chmod(name, 0o600)
+                log.warning("others could read the database; its file is for this user alone now", path=name)
+
+
 @event.listens_for(Engine, "connect")
 def prepare_sqlite(connection: Any, _record: object) -> None:
     """Set what SQLite leaves off: foreign keys, the write-ahead log, patience, and letters beyond ASCII."""
@@ -102,6 +131,8 @@ def prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # The driver's own BEGIN comes too late; `begin` below says it.
     for pragma in PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
+    if path := connection.execute("PRAGMA database_list").fetchone()[2]:  # None of one in memory.
+        make_private(path)
     connection.create_function("lower", 1, lower, deterministic=True)  # SQLite's own knows ASCII only.
 
 

@@ -7,6 +7,7 @@ from typing import Any, cast
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm.attributes import set_committed_value
 
+from codesherpa import checkpoints
 from codesherpa.agents.models import Agent
 from codesherpa.errors import NotFound
 from codesherpa.extensions import db
@@ -61,3 +62,4 @@ def delete(user: User, id: int) -> None:
     """Delete an agent; its chats stay. Raises NotFound."""
     db.session.delete(find(user, id))
     db.session.commit()
+    checkpoints.request()

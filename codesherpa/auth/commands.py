@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from codesherpa import checkpoints
 from codesherpa.auth import schemas, service
 from codesherpa.terminal import Commands, begin, json_option, load, printable, table, tell, when
 from codesherpa.user import audit
@@ -132,6 +133,7 @@ def delete(account: str, yes: bool, as_json: bool) -> None:
     if not yes:
         click.confirm(f"Delete {named} with all its agents, projects and chats?", abort=True, err=True)
     users.remove(going)
+    checkpoints.wait()
     tell(as_json, {"user": dumped}, f"Deleted {named} and all that belonged to it.")
 
 

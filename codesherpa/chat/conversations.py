@@ -7,7 +7,8 @@ from typing import Any, cast
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import undefer
 
-from codesherpa.chat import work
+from codesherpa import checkpoints
+from codesherpa.chat import deletion, work
 from codesherpa.chat.models import Chat, Conversation
 from codesherpa.errors import NotFound
 from codesherpa.extensions import db
@@ -74,5 +75,7 @@ def delete(user: User, id: int) -> None:
     """Delete a conversation with its chats; what is being written is stopped first. Raises NotFound."""
     found = find(user, id)
     work.quiet(*db.session.scalars(select(Chat).where(Chat.conversation_id == id, Chat.is_active)).all())
+    deletion.in_batches(Chat.conversation_id == id)
     db.session.delete(found)
     db.session.commit()
+    checkpoints.request()

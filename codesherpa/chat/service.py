@@ -12,8 +12,9 @@ from marshmallow import ValidationError as SchemaError
 from sqlalchemy import Select, Table, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from codesherpa import checkpoints
 from codesherpa.agents import service as agents
-from codesherpa.chat import budget, conversations, leases, process, rooms, schemas, sweep, work
+from codesherpa.chat import budget, conversations, deletion, leases, process, rooms, schemas, sweep, work
 from codesherpa.chat.generation import Task
 from codesherpa.chat.models import Chat, Conversation
 from codesherpa.database import now, reading
@@ -268,12 +269,14 @@ def delete(user: User, id: int) -> None:
     db.session.flush()
     conversations.lose_chat(going)
     db.session.commit()
+    checkpoints.request()
 
 
 @users.deleting.connect
 def quiet_all(user: User) -> None:
-    """Stop all that is being written for a user whose account goes."""
+    """Stop all that is being written for a user whose account goes, and delete the chats."""
     work.quiet(*db.session.scalars(select(Chat).where(Chat.user_id == user.id, Chat.is_active)).all())
+    deletion.in_batches(Chat.user_id == user.id)
 
 
 def raise_fault(chat: Chat) -> None:

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from sqlalchemy import bindparam, select
 
+from codesherpa import checkpoints
 from codesherpa.errors import NotFound
 from codesherpa.extensions import db
 from codesherpa.paging import Listing, Page
@@ -59,3 +60,4 @@ def delete(user: User, id: int) -> None:
     """Delete a project; its chats stay. Raises NotFound."""
     db.session.delete(find(user, id))
     db.session.commit()
+    checkpoints.request()

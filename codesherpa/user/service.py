@@ -10,7 +10,7 @@ from sqlalchemy import delete as delete_rows
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
-from codesherpa import emails
+from codesherpa import checkpoints, emails
 from codesherpa.database import LARGEST_KEY
 from codesherpa.edge import address
 from codesherpa.errors import Conflict, EmailTaken, NotFound, TokenRevoked, ValidationError
@@ -116,6 +116,7 @@ def remove(user: User) -> None:
     deleting.send(user)
     db.session.execute(delete_rows(User).where(User.id == user.id))
     db.session.commit()
+    checkpoints.request()
     # Its audit trail is gone with it, so the log is where this can be read.
     log.warning("account deleted", user_id=user.id, ip=address(), request_id=request_id())
 
