@@ -14,7 +14,7 @@ from orjson import Fragment
 
 from codesherpa import errors
 from codesherpa.extensions import db, socketio
-from codesherpa.json import written
+from codesherpa.json import Packets, written
 from codesherpa.user.models import User
 from tests.conftest import Caller
 from tests.scripted import Scripted
@@ -210,6 +210,14 @@ def test_a_socket_is_told_it_so_too(app: Flask, ada: Caller) -> None:
 
 def test_what_only_json_can_escape_may_stand_beside_json_that_is_stored() -> None:
     assert json.loads(written({"a": "\ud800", "b": Fragment(b'{"c": 1}')})) == {"a": "\ud800", "b": {"c": 1}}
+
+
+@pytest.mark.parametrize("beside", ["\ud800", 2**70])
+def test_letters_are_not_escaped_beside_what_orjson_does_not_write(beside: Any) -> None:
+    answer = [{"text": "\u0928\U0001f600", "beside": beside}]
+
+    assert json.loads(Packets.dumps(answer)) == answer
+    assert "\u0928\U0001f600" in Packets.dumps(answer)
 
 
 def test_other_letters_than_ascii_are_written_as_they_are(ada: Caller) -> None:

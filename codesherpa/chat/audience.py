@@ -9,7 +9,7 @@ from engineio.exceptions import SocketIsClosedError
 from engineio.packet import MESSAGE, Packet
 
 from codesherpa.extensions import socketio
-from codesherpa.json import written
+from codesherpa.json import Packets
 
 NAMESPACE = "/ws"
 
@@ -54,8 +54,7 @@ def send(connections: list[str], event: str, payload: dict[str, Any]) -> None:
     """
     if not connections:
         return
-    text = written([event, payload]).decode().rstrip()
-    packet = Packet(MESSAGE, data=f"2{NAMESPACE},{text}")
+    packet = Packet(MESSAGE, data=f"2{NAMESPACE},{Packets.dumps([event, payload])}")
     for connection in connections:
         with suppress(SocketIsClosedError):  # Between the look and the word; it is told nothing more.
             socketio.server._send_eio_packet(connection, packet)

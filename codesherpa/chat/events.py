@@ -21,6 +21,7 @@ from codesherpa.chat.sockets import Socket, Sockets
 from codesherpa.chat.wire import Members, Wire
 from codesherpa.errors import AppError, BadRequest, Forbidden, NotFound, TokenExpired, Unauthorized, kind_of
 from codesherpa.extensions import db, socketio
+from codesherpa.json import Packets
 from codesherpa.limits import count_message
 from codesherpa.observability import metrics
 from codesherpa.user.models import User
@@ -213,23 +214,29 @@ def init_app(app: Flask, server: SocketIO) -> None:
         async_mode=app.config["ASYNC_MODE"] or "threading",
         async_handlers=False,  # One socket's events keep their order, and cannot become thousands of threads.
         cors_allowed_origins=edge.allows(app.config["CORS_ORIGINS"]),
+        http_compression=False,  # Of answers to long polling: 360 KB can take a second, in which every socket waits.
         max_http_buffer_size=app.config["MAX_CONTENT_LENGTH"],
         client_manager=Members(),
         manage_session=False,
+        json=Packets,
         logger=False,
         engineio_logger=False,
     )
     events = Events(app)
     server.on_namespace(events)
     events.wire = app.extensions["wire"] = Wire(server, events.welcome)
-    remember_acknowledgements(server)
+    remember_acknowledgements(server, events.wire)
 
 
-def remember_acknowledgements(server: SocketIO) -> None:
-    """Note for each event whether the client waits for an acknowledgement: handlers are not told."""
+def remember_acknowledgements(server: SocketIO, wire: Wire) -> None:
+    """Note for each event whether the client waits for an acknowledgement: handlers are not told.
+
+    An acknowledgement carries a chat, so the large ones before it are written first.
+    """
     handle = server.server._handle_event_internal
 
     def handle_event(inner: Any, sid: str, eio_sid: str, data: Any, namespace: str, id: int | None) -> None:
+        wire.drain(eio_sid)
         asked_for_acknowledgement.set(id is not None)
         handle(inner, sid, eio_sid, data, namespace, id)
 

@@ -7,6 +7,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
+from queue import Empty
 from typing import Any
 
 import structlog
@@ -23,7 +24,10 @@ from codesherpa.server.packet_rate import PacketRate
 
 # What a client may call; `connect` and `disconnect` would reach the handlers of those names.
 EVENTS = ("message", "stop", "resume", "authenticate")
-UNREAD = 1024 * 1024  # Bytes that may wait for a client to read them.
+UNREAD = 1024 * 1024  # Bytes that may wait behind the frame that is being written, large frames apart.
+LARGE = UNREAD // 4  # Bytes of a frame from which on it is large.
+UNREAD_LARGE = 4 * UNREAD  # Bytes of large frames behind which another large one may not wait.
+PAUSE = 0.01  # Seconds between two looks whether the large frames of a connection have been written.
 STRANGER = 10.0  # Seconds in which a connection must join the namespace.
 LINGER = 2.0  # Seconds that a connection has to take its leave in.
 BEAT = 0.5
@@ -53,33 +57,46 @@ class Members(Manager):
 def bounded(plain: type[Any]) -> type[Any]:
     """Return a queue for what is sent to one connection, which is cut when too much of it is unread.
 
-    engineio's writer takes out all there is, sends it, and comes back for more: what it took out last is on
-    its way until then. A connection by long polling has no socket of its own to cut; it gets nothing more.
+    A frame of any size can be sent: what the server took or made may be larger than UNREAD. So the frame that is
+    being written does not count, and large frames have a bound of their own: several replies may end at once. Each
+    end is encoded once for all sockets of its user. A client that does not read has UNREAD and UNREAD_LARGE bytes
+    and two of the largest frames waiting for it at most. A connection by long polling has no socket of its own to
+    cut; it gets nothing more. All that waits for it goes out as the answer to one request.
     """
 
     class Outbox(plain):
         connection: Any = None
-        waiting = on_its_way = 0
+        waiting = large = 0  # Bytes of the frames that wait: the small ones, and the large ones.
+        writing = 0  # Bytes of the frame that is being written.
         overflown = False
 
         def put(self, packet: Any, *args: Any, **kwargs: Any) -> None:
             if packet is not None:
                 if self.overflown:
                     return
-                self.waiting += size(packet)
-                if self.waiting + self.on_its_way > UNREAD:
+                if self.is_full(size(packet)):
                     self.overflow()
                     return
             super().put(packet, *args, **kwargs)
 
         def get(self, block: bool = True, timeout: float | None = None) -> Any:
-            if block:
-                self.on_its_way = 0
+            """Return the next packet. The writer of a WebSocket is given one at a time, so that it is known which."""
+            if self.connection is not None:
+                if not block:
+                    raise Empty
+                self.writing = 0
             packet = super().get(block=block, timeout=timeout)
-            if packet is not None:
-                self.waiting -= size(packet)
-                self.on_its_way += size(packet)
+            if self.connection is not None and packet is not None:
+                self.writing = size(packet)
             return packet
+
+        def is_full(self, more: int) -> bool:
+            """Return True if a frame of that many bytes is too much behind what waits."""
+            return self.large > UNREAD_LARGE if more > LARGE else self.waiting + more > UNREAD
+
+        def is_draining(self) -> bool:
+            """Return True if a large frame waits, or is being written."""
+            return self.large > 0 or self.writing > LARGE
 
         def join(self) -> None:
             """Return at once; engineio would wait here, for ever, for a client to fetch what it was sent."""
@@ -93,12 +110,36 @@ def bounded(plain: type[Any]) -> type[Any]:
                 super().put(Packet(CLOSE))
                 super().put(None)
 
+        # The library calls these two while it holds the queue's lock.
+
+        def _put(self, packet: Any) -> None:
+            super()._put(packet)
+            self._count(packet, 1)
+
+        def _get(self) -> Any:
+            packet = super()._get()
+            self._count(packet, -1)
+            return packet
+
+        def _count(self, packet: Any, sign: int) -> None:
+            if packet is None:
+                return
+            if size(packet) > LARGE:
+                self.large += sign * size(packet)
+            else:
+                self.waiting += sign * size(packet)
+
     return Outbox
 
 
-def size(packet: Packet) -> int:
-    encoded = packet.encode()
-    return len(encoded) if isinstance(encoded, bytes) or encoded.isascii() else len(encoded.encode("utf-8", "replace"))
+def size(packet: Any) -> int:
+    """Return the bytes of a packet as it is sent, which are counted once: several connections may share it."""
+    if getattr(packet, "size", None) is None:
+        encoded = packet.encode()
+        is_plain = isinstance(encoded, bytes) or encoded.isascii()
+        packet.size = len(encoded) if is_plain else len(encoded.encode("utf-8", "replace"))
+    in_bytes: int = packet.size
+    return in_bytes
 
 
 class OpaquePayloads:
@@ -157,6 +198,22 @@ class Wire:
         if engine_socket is not None:
             self._mind(self._leaving, connection, LINGER)
             engine_socket.close(wait=False)
+
+    def drain(self, connection: str) -> None:
+        """Wait until the large frames of a connection have been written, as long as it has to answer a ping.
+
+        A client may ask for several large acknowledgements at once. Each is made when those before it have been
+        written: a client that reads is not cut, and one that does not is cut with one of them at most.
+        """
+        engine_socket = self._engine.sockets.get(connection)
+        if engine_socket is None:
+            return
+        give_up = time.monotonic() + self._engine.ping_timeout
+        while engine_socket.queue.is_draining() and not engine_socket.closed:
+            if time.monotonic() > give_up:
+                engine_socket.queue.overflow()
+                return
+            time.sleep(PAUSE)
 
     def part(self, users: set[int]) -> None:
         """Close every connection but those of these users; their clients come again, to another process."""

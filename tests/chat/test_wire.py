@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import queue
+import time
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from engineio.packet import CLOSE, MESSAGE, Packet
@@ -11,10 +13,10 @@ from flask import Flask
 
 from codesherpa.chat import wire
 from codesherpa.chat.audience import NAMESPACE
-from codesherpa.chat.wire import CONNECT_BYTES
+from codesherpa.chat.wire import CONNECT_BYTES, Wire
 from codesherpa.extensions import socketio
 
-HALF = wire.UNREAD // 2
+PING_TIMEOUT = 20
 
 
 class Connection:
@@ -33,49 +35,125 @@ def text(size: int) -> Packet:
     return Packet(MESSAGE, data="x" * (size - 1))  # With the packet's own letter it is as long as that.
 
 
-def test_what_is_on_its_way_counts_until_the_writer_comes_back(connection: Connection) -> None:
+@pytest.fixture
+def outbox(connection: Connection) -> Any:
+    """The queue of a WebSocket."""
     outbox = wire.bounded(queue.Queue)()
     outbox.connection = connection
+    return outbox
 
-    outbox.put(text(HALF))
+
+def wire_of(outbox: Any) -> Any:
+    """Return what Wire.drain needs of the connection "here", whose queue this is."""
+    sockets = {"here": SimpleNamespace(queue=outbox, closed=False)}
+    return SimpleNamespace(_engine=SimpleNamespace(sockets=sockets, ping_timeout=PING_TIMEOUT))
+
+
+def fill(outbox: Any) -> None:
+    """Put as much as may wait, in frames that are not large."""
+    for _ in range(wire.UNREAD // wire.LARGE):
+        outbox.put(text(wire.LARGE))
+
+
+def test_the_frame_that_is_being_written_does_not_count(outbox: Any, connection: Connection) -> None:
+    outbox.put(text(5 * wire.UNREAD))
     outbox.get()  # The writer sends this, and the client does not take it.
-    outbox.put(text(HALF))
+    fill(outbox)
     assert not connection.was_cut
 
     outbox.put(text(2))
     assert connection.was_cut
 
 
-def test_what_was_taken_counts_no_more(connection: Connection) -> None:
-    outbox = wire.bounded(queue.Queue)()
-    outbox.connection = connection
+def test_large_frames_wait_beside_small_ones_until_they_are_too_many(outbox: Any, connection: Connection) -> None:
+    outbox.put(text(2))
+    outbox.get()
+    fill(outbox)
+    outbox.put(text(wire.UNREAD_LARGE))
+    outbox.put(text(3 * wire.UNREAD))
+    assert not connection.was_cut
 
+    outbox.put(text(wire.LARGE + 1))
+    assert connection.was_cut
+
+
+def test_a_client_that_reads_is_sent_any_number_of_large_frames(outbox: Any, connection: Connection) -> None:
     for _ in range(8):
-        outbox.put(text(HALF))
+        outbox.put(text(3 * wire.UNREAD))
         outbox.get()
 
     assert not connection.was_cut
 
 
-def test_letters_count_by_their_bytes(connection: Connection) -> None:
-    outbox = wire.bounded(queue.Queue)()
-    outbox.connection = connection
+def test_the_writer_of_a_websocket_takes_one_frame_at_a_time(outbox: Any) -> None:
+    outbox.put(text(2))
+    outbox.put(text(3))
+    outbox.get()
 
-    outbox.put(Packet(MESSAGE, data="\u0928" * (wire.UNREAD // 2)))
+    with pytest.raises(queue.Empty):
+        outbox.get(block=False)
+    assert outbox.get().encode() == "4xx"
 
+
+def test_letters_count_by_their_bytes(outbox: Any, connection: Connection) -> None:
+    hindi = "\u0928" * (wire.LARGE // 3)
+    for _ in range(4):
+        outbox.put(Packet(MESSAGE, data=hindi))
+    assert not connection.was_cut
+
+    outbox.put(text(2))
     assert connection.was_cut
+
+
+def test_a_client_that_polls_is_given_all_that_waits_at_once() -> None:
+    outbox = wire.bounded(queue.Queue)()
+    outbox.put(text(3 * wire.UNREAD))
+    outbox.put(text(2))
+
+    assert [len(outbox.get(block=False).encode()) for _ in range(2)] == [3 * wire.UNREAD, 2]
 
 
 def test_who_polls_and_does_not_fetch_is_told_goodbye_and_nothing_more() -> None:
     outbox = wire.bounded(queue.Queue)()
-    outbox.put(text(HALF))
+    fill(outbox)
 
-    outbox.put(text(HALF + 1))
+    outbox.put(text(2))
     outbox.put(text(2))
 
-    left = [outbox.get(block=False) for _ in range(3)]
-    assert [packet and packet.packet_type for packet in left] == [MESSAGE, CLOSE, None]
+    left = [outbox.get(block=False) for _ in range(6)]
+    assert [packet and packet.packet_type for packet in left] == [MESSAGE] * 4 + [CLOSE, None]
     assert outbox.empty()
+
+
+@pytest.mark.parametrize("frame", [wire.LARGE, wire.LARGE + 1])
+def test_an_event_waits_until_the_large_frames_before_it_are_written(
+    outbox: Any, frame: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[int] = []
+
+    def write(seconds: float) -> None:
+        written.append(len(outbox.get().encode()))  # The writer has sent what it took before.
+
+    monkeypatch.setattr(wire, "time", SimpleNamespace(monotonic=time.monotonic, sleep=write))
+    outbox.put(text(frame))
+    outbox.put(text(2))
+
+    Wire.drain(wire_of(outbox), "here")
+
+    assert written == ([] if frame == wire.LARGE else [frame, 2])
+
+
+def test_a_client_that_asks_and_does_not_read_is_cut(
+    outbox: Any, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter(range(100))
+    monkeypatch.setattr(wire, "time", SimpleNamespace(monotonic=lambda: next(clock), sleep=lambda seconds: None))
+    outbox.put(text(wire.UNREAD))
+
+    Wire.drain(wire_of(outbox), "here")
+
+    assert connection.was_cut
+    assert next(clock) == PING_TIMEOUT + 2
 
 
 def test_a_connection_that_has_gone_is_not_let_in(app: Flask) -> None:
