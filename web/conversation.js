@@ -17,6 +17,8 @@ export class Conversation {
     this.id = id;
     this.key = id ? null : randomId(); // Names the conversation until the server has given it an id.
     this.turns = new Map();
+    this.reading = new Set(); // The ids of chats that are being read because their reply began.
+    this.sending = Promise.resolve(); // When what is being sent from here has been taken or refused.
     this.composer = new Composer(
       app,
       (message) => this.send(message),
@@ -144,8 +146,10 @@ export class Conversation {
     const turn = this.add({ ...draft, response: "" });
     this.toEnd();
     const place = this.id ? { conversation_id: this.id } : { session_id: this.key };
+    const sent = this.app.client.live.send({ ...message, ...place });
+    this.sending = Promise.allSettled([this.sending, sent]);
     try {
-      const chat = await this.app.client.live.send({ ...message, ...place });
+      const chat = await sent;
       this.took(turn, chat);
     } catch (error) {
       turn.refuse(error, () => this.again(turn, message));
@@ -176,12 +180,15 @@ export class Conversation {
     this.send(message);
   }
 
-  // A reply begins, maybe to a message that another tab sent.
+  // A reply begins, maybe to a message that another tab sent; to one from here, maybe before its acknowledgement.
   async began(status) {
+    if (!this.turns.has(status.chat_id)) await this.sending;
     const turn = this.turns.get(status.chat_id);
     if (turn) turn.begin(status);
-    else if (status.conversation_id === this.id) {
+    else if (status.conversation_id === this.id && !this.reading.has(status.chat_id)) {
+      this.reading.add(status.chat_id);
       const chat = await this.app.client.get(`/chat/${status.chat_id}`).catch(() => null);
+      this.reading.delete(status.chat_id);
       if (chat) this.add(chat);
     }
   }

@@ -22,13 +22,23 @@ async function open({ name, beside, ...options }) {
   page.complaints = [];
   page.asked = [];
   page.on("request", (request) => page.asked.push(request.url()));
+  page.traffic = { connections: 0, sent: 0, received: 0 };
+  page.on("websocket", (socket) => count(socket, page.traffic));
   page.on("pageerror", (error) => page.complaints.push(String(error)));
   page.on("console", (line) => line.type() === "error" && page.complaints.push(line.text()));
   pages.set(name, page);
   contexts.set(name, context);
 }
 
+// Count the connections of a page's socket, and the bytes of the frames in both directions.
+function count(socket, traffic) {
+  traffic.connections += 1;
+  socket.on("framesent", ({ payload }) => (traffic.sent += Buffer.byteLength(payload)));
+  socket.on("framereceived", ({ payload }) => (traffic.received += Buffer.byteLength(payload)));
+}
+
 const ours = {
+  traffic: (page) => page.traffic,
   complaints: (page) => page.complaints.splice(0),
   foreign: (page) => page.asked.filter((url) => new URL(url).origin !== new URL(page.url()).origin),
   offline: (page, is) => page.context().setOffline(is),

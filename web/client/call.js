@@ -31,3 +31,6 @@ export async function call(method, url, { body, token } = {}) {
   const envelope = await answer.json().catch(() => null);
   return opened(envelope, answer.status);
 }
+
+// What carries a time after which to try again passes by itself; a budget that is spent may take hours.
+export const passes = (error) => error.data?.retry_after && error.code !== "budget_exceeded";

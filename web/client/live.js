@@ -1,10 +1,13 @@
 // The socket: messages go out once, replies come in whole, whatever the connection does in between.
 
 import { io } from "../packages/socket.io-client.js";
-import { ApiError, opened } from "./call.js";
+import { ApiError, opened, passes } from "./call.js";
 import { Replies } from "./replies.js";
 
-const PATIENCE = 10_000; // Milliseconds until an acknowledgement is given up, and the message sent again.
+const PATIENCE = 60_000; // Milliseconds until an acknowledgement is given up; a lost connection is known sooner.
+const LONGEST_PAUSE = 30; // Seconds between two tries to send a message.
+const MOST = 1024 * 1024 - 256; // Bytes of a message: the server closes a connection that sends more than 1 MiB.
+const LARGE = 16 * 1024; // Bytes from which on the server is asked whether it has a message that is sent again.
 const RENEW_AHEAD = 55; // Seconds before its end that a session is renewed.
 const REFUSED = ["token_expired", "token_revoked", "unauthorized"];
 
@@ -51,14 +54,30 @@ export class Live extends EventTarget {
   // client_message_id lets the server recognise a message that it has. Throws ApiError where it is refused.
   async send(message) {
     const sent = { client_message_id: randomId(), ...message };
-    for (;;) {
+    const size = bytes(sent);
+    if (size > MOST) throw new ApiError(413, "payload_too_large", "What was sent is larger than 1 MiB.");
+    for (let lost = 0; ; ) {
       await this.#online();
       try {
-        return (await this.ask("message", sent)).chat;
+        const known = lost && size > LARGE ? await this.#stored(sent) : null;
+        const { chat } = known ?? (await this.ask("message", sent));
+        if (chat.status === "pending") this.replies.expect(chat);
+        return chat;
       } catch (error) {
         if (passes(error)) await seconds(error.data.retry_after);
         else if (error instanceof ApiError && !REFUSED.includes(error.code)) throw error;
+        else await seconds(backOff(lost++));
       }
+    }
+  }
+
+  // Give the chat of a message that was sent before, without sending all of it again; null where it is not stored.
+  async #stored({ client_message_id }) {
+    try {
+      return await this.ask("message", { client_message_id });
+    } catch (error) {
+      if (error.code !== "validation_error") throw error;
+      return null;
     }
   }
 
@@ -162,10 +181,12 @@ export class Live extends EventTarget {
   }
 }
 
-// What carries a time after which to try again passes by itself; a budget that is spent may take hours.
-const passes = (error) => error.data?.retry_after && error.code !== "budget_exceeded";
-
 const seconds = (count) => new Promise((done) => setTimeout(done, count * 1000));
+
+// At once the first time, then after 1, 2, 4, ... seconds, give or take a half: many may have lost their connection.
+const backOff = (lost) => (lost ? Math.min(2 ** (lost - 1), LONGEST_PAUSE) * (0.5 + Math.random()) : 0);
+
+const bytes = (value) => new TextEncoder().encode(JSON.stringify(value)).length;
 
 // crypto.randomUUID is missing on plain http outside localhost.
 export function randomId() {

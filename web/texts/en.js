@@ -46,6 +46,7 @@ export default {
   "error.model_throttled": "The model has too much to do at the moment. Try again shortly.",
   "error.model_timeout": "The model took too long to answer.",
   "error.model_unavailable": "The model is not available at the moment. Try again shortly.",
+  "error.payload_too_large": "This is too large to be sent.",
   "field.description": "Description",
   "field.instructions": "Instructions",
   "field.kind": "Kind",

@@ -46,6 +46,7 @@ export default {
   "error.model_throttled": "मॉडल के पास अभी बहुत काम है। थोड़ी देर में फिर कोशिश करें।",
   "error.model_timeout": "मॉडल ने जवाब देने में बहुत देर की।",
   "error.model_unavailable": "मॉडल अभी उपलब्ध नहीं है। थोड़ी देर में फिर कोशिश करें।",
+  "error.payload_too_large": "यह भेजने के लिए बहुत बड़ा है।",
   "field.description": "विवरण",
   "field.instructions": "निर्देश",
   "field.kind": "प्रकार",

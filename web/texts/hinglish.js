@@ -46,6 +46,7 @@ export default {
   "error.model_throttled": "Model abhi bahut busy hai. Thodi der mein phir try karo.",
   "error.model_timeout": "Model ne jawab dene mein bahut der laga di.",
   "error.model_unavailable": "Model abhi available nahi hai. Thodi der mein phir try karo.",
+  "error.payload_too_large": "Yeh bhejne ke liye bahut bada hai.",
   "field.description": "Description",
   "field.instructions": "Instructions",
   "field.kind": "Kaam",
