@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from datetime import timedelta
+from typing import Any
 
 from flask import current_app
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from codesherpa import edge
 from codesherpa.auth import tokens
-from codesherpa.auth.models import AuthSession
+from codesherpa.auth.models import LIVE, AuthSession
 from codesherpa.auth.tokens import Glance, Tokens
-from codesherpa.database import now, reading
+from codesherpa.database import LARGEST_KEY, now, reading
 from codesherpa.errors import Conflict, InvalidCredentials, NotFound, TokenRevoked, ValidationError
 from codesherpa.extensions import db
 from codesherpa.user import audit, passwords
@@ -23,6 +23,10 @@ from codesherpa.user.models import User
 # Two tabs may refresh at once, and an answer may be lost: a spent token still gives its successor for so long.
 GRACE = timedelta(seconds=10)
 MEMORY = timedelta(days=90)  # How long a network that signed in is known.
+MOST_SESSIONS = 100  # Live sessions of a user; one more ends the one that was idle longest.
+FORGOTTEN_AT_ONCE = 100
+LAST_USED_FIRST = (AuthSession.last_used_at.desc(), AuthSession.id.desc())
+UNSYNCHRONIZED = {"synchronize_session": False}
 
 
 def login(email: str, password: str, user_agent: str, ip: str) -> Tokens:
@@ -43,6 +47,8 @@ def login(email: str, password: str, user_agent: str, ip: str) -> Tokens:
         user_agent=user_agent[:300],
         ip=ip,
     )
+    make_room(user.id)
+    forget_old()
     db.session.add(session)
     audit.record(user.id, "signed_in")
     db.session.commit()
@@ -100,16 +106,47 @@ def refresh(session: Glance, jti: str) -> Tokens:
 
 
 def sessions(user: User) -> list[AuthSession]:
-    """Return a user's live sessions, the one used last first."""
-    live = select(AuthSession).where(AuthSession.user_id == user.id, AuthSession.ended_at.is_(None))
+    """Return a user's live sessions, the one used last first, at most MOST_SESSIONS."""
+    recent = select(AuthSession).where(*live(user.id)).order_by(*LAST_USED_FIRST).limit(MOST_SESSIONS)
+    return list(db.session.scalars(recent))
+
+
+def live(user_id: int) -> tuple[Any, ...]:
+    """Say which sessions of a user are live: they have not ended, and their refresh tokens have not expired."""
     oldest = now() - current_app.config["JWT_REFRESH_TOKEN_EXPIRES"]
-    recent = live.where(AuthSession.refresh_issued_at > oldest)
-    return list(db.session.scalars(recent.order_by(AuthSession.last_used_at.desc(), AuthSession.id.desc())))
+    return AuthSession.user_id == user_id, LIVE, AuthSession.refresh_issued_at > oldest
+
+
+def make_room(user_id: int) -> None:
+    """End the sessions of a user that were idle longest, so that one more is not too many; the caller commits.
+
+    The caller holds the user, so that two sign-ins at once count one after the other. One statement, however many
+    there are.
+    """
+    idle = select(AuthSession.id).where(AuthSession.user_id == user_id, LIVE)
+    surplus = idle.order_by(*LAST_USED_FIRST).offset(MOST_SESSIONS - 1)
+    # SQLite takes no OFFSET without a LIMIT.
+    if ended := end_where(AuthSession.id.in_(surplus.limit(LARGEST_KEY))):
+        audit.record(user_id, "session_ended", ended)
+
+
+def forget_old() -> None:
+    """Delete some sessions that no token that is still good names; the caller commits.
+
+    Each sign-in makes one session and deletes up to FORGOTTEN_AT_ONCE of anybody's, so the table does not grow for
+    ever. An ended session is kept as long as its tokens would live: until then it tells why they are refused.
+    """
+    longest = max(current_app.config[f"JWT_{kind}_TOKEN_EXPIRES"] for kind in ("ACCESS", "REFRESH"))
+    old = select(AuthSession.id).where(AuthSession.refresh_issued_at < now() - longest - GRACE)
+    # Sign-ins that look for them at once share them; a session that is being changed is left alone.
+    some = old.order_by(AuthSession.refresh_issued_at).limit(FORGOTTEN_AT_ONCE).with_for_update(skip_locked=True)
+    forgotten = delete(AuthSession).where(AuthSession.id.in_(some))
+    db.session.execute(forgotten, execution_options=UNSYNCHRONIZED)
 
 
 def end_one(user: User, id: int) -> None:
     """End one of a user's sessions. Raises NotFound."""
-    found = next((session for session in sessions(user) if session.id == id), None)
+    found = db.session.scalar(select(AuthSession).where(*live(user.id), AuthSession.id == id))
     if found is None:
         raise NotFound("There is no such session.")
     end(found)
@@ -127,7 +164,7 @@ def change_password(session: Glance, current_password: str, new_password: str) -
             raise TokenRevoked
         raise ValidationError({"current_password": ["It has been changed in the meantime."]})
     audit.record(user.id, "password_changed")
-    end(*(one for one in sessions(user) if one.id != session.id))
+    end_all(user, but=session.id)
 
 
 def set_password(user: User, password: str) -> int:
@@ -147,26 +184,39 @@ def deactivate(user: User) -> int:
     return end_all(user)
 
 
-def end_all(user: User) -> int:
-    """End every session of a user; return how many."""
-    live = sessions(user)
-    end(*live)
-    return len(live)
+def end_all(user: User, but: int = 0) -> int:
+    """End every session of a user but one, in as many statements whatever their number; return how many.
+
+    Raises TokenRevoked where the account has gone meanwhile.
+    """
+    if not users.hold(user.id):
+        raise TokenRevoked
+    ended = end_where(*live(user.id), AuthSession.id != but)
+    if ended:
+        audit.record(user.id, "session_ended", ended)
+    db.session.commit()
+    return ended
 
 
 users.deleting.connect(end_all)
 
 
-def end(*sessions: AuthSession | Glance) -> None:
-    """End sessions: their tokens are refused from now on, and every worker closes their sockets.
+def end(session: AuthSession | Glance) -> None:
+    """End a session: its tokens are refused from now on, and every worker closes its sockets.
 
-    Raises TokenRevoked where an account has gone meanwhile, and its sessions with it.
+    Raises TokenRevoked where its account has gone meanwhile, and the session with it.
     """
-    ids = [session.id for session in sessions]
-    counts = Counter(session.user_id for session in sessions)
-    if users.hold(*counts) < counts.keys():  # Before its sessions, in the order in which a deletion takes them.
+    if not users.hold(session.user_id):  # Before the session, in the order in which a deletion takes them.
         raise TokenRevoked
-    db.session.execute(update(AuthSession).where(AuthSession.id.in_(ids)).values(ended_at=now()))
-    for user_id, count in counts.items():
-        audit.record(user_id, "session_ended", count)
+    end_where(AuthSession.id == session.id)
+    audit.record(session.user_id, "session_ended")
     db.session.commit()
+
+
+def end_where(*which: Any) -> int:
+    """End sessions in one statement, and return how many; the caller commits."""
+    ended: Any = db.session.execute(
+        update(AuthSession).where(*which).values(ended_at=now()), execution_options=UNSYNCHRONIZED
+    )
+    count: int = ended.rowcount
+    return count

@@ -33,13 +33,14 @@ class AuditEvent(Model):
     created_at: Mapped[datetime] = mapped_column(Time, default=now)
 
 
-def record(user_id: int | None, action: str, times: int = 1) -> None:
-    """Note what happens to an account, in the transaction that does it; in a request, a socket's event or a command."""
+def record(user_id: int | None, action: str, count: int | None = None) -> None:
+    """Note what happens to an account, in the transaction that does it; in a request, a socket's event or a command.
+
+    It is one row whatever the `count` of what it happened to, which the log has.
+    """
     happened = {"action": action, "user_id": user_id, "ip": address(), "request_id": request_id()}
-    if times:
-        db.session.execute(insert(AuditEvent), [happened] * times)
-    for _ in range(times):
-        log.info("audit", **happened)
+    db.session.execute(insert(AuditEvent), happened)
+    log.info("audit", **happened, **({} if count is None else {"count": count}))
 
 
 def trail(user: User, limit: int) -> list[AuditEvent]:
