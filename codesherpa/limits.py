@@ -26,6 +26,36 @@ from codesherpa.observability import metrics
 log = structlog.get_logger(__name__)
 parsed: Callable[[str], RateLimitItem] = cache(parse)
 PAUSE = 5.0  # Seconds after which a store that was away is asked again.
+MOST_SPENT = 10_000  # Rates that are remembered as used up, at most.
+
+
+class Spent:
+    """The rates that are used up, each until its window ends: whoever goes on calling is refused without a count.
+
+    A window that is used up stays so until it ends, so a refusal needs neither Redis nor a database.
+    """
+
+    def __init__(self) -> None:
+        self._until: dict[tuple[Any, ...], float] = {}
+
+    def wait(self, *key: Any) -> int:
+        """Return in how many seconds a rate is free again, 0 if it is not known to be used up."""
+        if not self._until or (until := self._until.get(key)) is None:
+            return 0
+        left = until - time.monotonic()
+        if left <= 0:
+            self._until.pop(key, None)
+            return 0
+        return math.ceil(left)
+
+    def note(self, wait: int, *key: Any) -> None:
+        """Remember a rate as used up for so many seconds."""
+        if len(self._until) >= MOST_SPENT:
+            self.clear()  # To forget costs a count for each, and lets nobody through.
+        self._until[key] = time.monotonic() + wait
+
+    def clear(self) -> None:
+        self._until.clear()
 
 
 class Counter:
@@ -38,9 +68,18 @@ class Counter:
         self.alone = FixedWindowRateLimiter(MemoryStorage())
         self.shared = FixedWindowRateLimiter(store(redis_url)) if redis_url else None
         self.away_until = -math.inf
+        self.spent = Spent()
 
     def hit(self, rate: RateLimitItem, *who: str) -> int:
         """Count one; return 0 where it is free, else in how many seconds the next one is."""
+        if wait := self.spent.wait(rate, *who):
+            return wait
+        if wait := self.count(rate, *who):
+            self.spent.note(wait, rate, *who)
+        return wait
+
+    def count(self, rate: RateLimitItem, *who: str) -> int:
+        """As `hit`, but count also what is known to be used up."""
         if self.shared is None:
             return counted(self.alone, rate, *who)
         now = time.monotonic()
@@ -56,6 +95,7 @@ class Counter:
             else:
                 if self.away_until > -math.inf:
                     self.away_until = -math.inf
+                    self.spent.clear()  # The rates were half as large.
                     metrics.REDIS_AWAY.set(0)
                 return wait
         return counted(self.alone, half(rate), *who)
@@ -101,16 +141,55 @@ def count(setting: str, *who: str) -> None:
 
 
 def count_request() -> None:
-    """Count a request against its user, or the address of nobody in particular, unless its view counts for itself."""
-    view = None if current_app.config["RATE_LIMIT_DEFAULT"] is None else answering()
-    if view is None or getattr(view, "counted", False):
+    """Count a request against its user, or the address of nobody in particular, unless its view counts for itself.
+
+    A path or a method that does not exist counts against the address, whoever asks: no token is looked at.
+    """
+    if current_app.config["RATE_LIMIT_DEFAULT"] is None or getattr(answering(), "counted", False):
         return
     session = g.get("auth_session")
     count("RATE_LIMIT_DEFAULT", f"user:{session.user_id}" if session else f"address:{address()}")
 
 
+def refuse_spent(*who: str) -> None:
+    """Refuse whoever is known to have used up RATE_LIMIT_DEFAULT, before it is counted or anything is read.
+
+    Raises RateLimited.
+    """
+    rate = current_app.config["RATE_LIMIT_DEFAULT"]
+    if rate is None:
+        return
+    spent = current_app.extensions["counter"].spent
+    if wait := max(spent.wait(parsed(rate), "RATE_LIMIT_DEFAULT", one) for one in who):
+        raise RateLimited(retry_after=wait)
+
+
+def count_refused(session: str | None = None) -> None:
+    """Count a token or a signature that was refused against its address.
+
+    `session` is the key of the session that a refused token belongs to. It has ended for good: while the address is
+    over its rate, the token is refused without a look at the database. Raises RateLimited.
+    """
+    try:
+        count("RATE_LIMIT_DEFAULT", f"address:{address()}")
+    except RateLimited as fault:
+        if session:
+            rate = parsed(current_app.config["RATE_LIMIT_DEFAULT"])
+            current_app.extensions["counter"].spent.note(fault.data["retry_after"], rate, "RATE_LIMIT_DEFAULT", session)
+        raise
+
+
+def count_event(event: str, user_id: int | None) -> None:
+    """Count a socket's event against its user, or its address where it has none, before anything of it is read.
+
+    Messages have a rate of their own; all other events count together with requests. Raises RateLimited.
+    """
+    who = f"user:{user_id}" if user_id else f"address:{address()}"
+    count("RATE_LIMIT_MESSAGES" if event == "message" else "RATE_LIMIT_DEFAULT", who)
+
+
 def count_message(user_id: int) -> None:
-    """Count a socket's message against its user. Raises RateLimited."""
+    """Count a message that came in otherwise than over a socket against its user. Raises RateLimited."""
     count("RATE_LIMIT_MESSAGES", f"user:{user_id}")
 
 
@@ -120,19 +199,24 @@ def address() -> str:
 
 def account(knows: Callable[[str, str], bool]) -> str:
     """Name the account that a sign-in is for; where it knows the network, apart from what strangers do."""
-    try:
-        email = loads(request.get_data()).get("email")
-    except BadRequest:  # The view says so.
-        email = None
+    email = sent("email")
     if not isinstance(email, str):  # What no account can be called is refused a little later.
         return f"address:{address()}"
     key = emails.key(email)[: emails.LONGEST_KEY]
     return f"account:{key} at:{address()}" if knows(key, address()) else f"account:{key}"
 
 
-def by_address(setting: str) -> Callable[[View], View]:
-    """Limit a view by address, at the rate of a setting."""
-    return limited(setting, address)
+def sent(field: str) -> Any:
+    """Return what a request's body holds for a field, unchecked; None where it is no object: the view says so."""
+    try:
+        return loads(request.get_data()).get(field)
+    except BadRequest:
+        return None
+
+
+def by_address(setting: str, where: Callable[[], bool] | None = None) -> Callable[[View], View]:
+    """Limit a view by address, at the rate of a setting; of the requests that `where` is true of, if it is given."""
+    return limited(setting, address, where)
 
 
 def by_account(setting: str, knows: Callable[[str, str], bool]) -> Callable[[View], View]:
@@ -144,19 +228,25 @@ def by_account(setting: str, knows: Callable[[str, str], bool]) -> Callable[[Vie
     return limited(setting, partial(account, knows))
 
 
-def by_user(setting: str) -> Callable[[View], View]:
-    """Limit a view by who is signed in, at the rate of a setting: a token that was stolen is no leave to guess."""
-    return limited(setting, lambda: f"user:{g.auth_session.user_id}")
+def by_user(setting: str, where: Callable[[], bool] | None = None) -> Callable[[View], View]:
+    """Limit a view by who is signed in, at the rate of a setting: a token that was stolen is no leave to guess.
+
+    If `where` is given, the requests that it is true of are limited so.
+    """
+    return limited(setting, lambda: f"user:{g.auth_session.user_id}", where)
 
 
-def limited(setting: str, who: Callable[[], str]) -> Callable[[View], View]:
+def limited(setting: str, who: Callable[[], str], where: Callable[[], bool] | None = None) -> Callable[[View], View]:
+    """Limit a view. One that is limited for some of its requests alone counts against RATE_LIMIT_DEFAULT as well."""
+
     def decorate(view: View) -> View:
         @wraps(view)
         def answer(*args: Any, **kwargs: Any) -> Any:
-            count(setting, request.endpoint or "", who())
+            if where is None or where():
+                count(setting, request.endpoint or "", who())
             return view(*args, **kwargs)
 
-        return unlimited(answer)
+        return answer if where else unlimited(answer)
 
     return decorate
 

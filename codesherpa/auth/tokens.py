@@ -13,6 +13,7 @@ from flask_jwt_extended.exceptions import JWTExtendedException
 from jwt.exceptions import PyJWTError
 from sqlalchemy import bindparam, select
 
+from codesherpa import limits
 from codesherpa.api import ApiBlueprint, answering
 from codesherpa.auth.models import AuthSession
 from codesherpa.database import now
@@ -75,18 +76,16 @@ def guard() -> None:
     if wanted is None or request.method == "OPTIONS":
         return
     g.reading = request.method in READS
-    claims = claims_of(bearer(), wanted)
+    g.auth_session, claims = admit(bearer(), wanted, counted=not getattr(view, "counted", False))
     # As verify_jwt_in_request does, but that it reads a token's header once more at each request, which costs
     # as much as the query for the session: this is where current_user and get_jwt look.
-    g._jwt_extended_jwt, g._jwt_extended_jwt_user = claims, {"loaded_user": user_of({}, claims)}
+    g._jwt_extended_jwt, g._jwt_extended_jwt_user = claims, {"loaded_user": g.auth_session.user}
 
 
 def bearer() -> str:
-    """Return the token that a request carries. Raises Unauthorized."""
+    """Return the token that a request carries, "" where it carries none."""
     scheme, _, token = request.headers.get("Authorization", "").strip().partition(" ")
-    if scheme.lower() != "bearer":
-        raise Unauthorized
-    return token
+    return token if scheme.lower() == "bearer" else ""
 
 
 def claims_of(token: str, wanted: str) -> dict[str, Any]:
@@ -109,14 +108,29 @@ class Glance:
     user: User
 
 
-def identify(token: str) -> tuple[Glance, datetime]:
-    """Return the live session of an access token, and when the token ends.
+def admit(token: str, wanted: str, *, counted: bool = True) -> tuple[Glance, dict[str, Any]]:
+    """Return the live session of a token, and what the token claims.
 
-    Raises Unauthorized, TokenExpired, TokenRevoked or AccountDisabled.
+    A token that is refused counts against its address. Whoever is known to be over a rate is refused before the
+    database is asked: where the request is `counted` against RATE_LIMIT_DEFAULT, the user whom the token names, and a
+    token that was refused before. Raises Unauthorized, TokenExpired, TokenRevoked, AccountDisabled or RateLimited.
     """
-    claims = claims_of(token, "access")
-    session = glance(claims.get("sid"))
-    owner(session, claims)
+    ended = None
+    try:
+        claims = claims_of(token, wanted)
+        ended = f"session:{claims.get('sid')}"
+        limits.refuse_spent(ended, *([f"user:{claims['sub']}"] if counted else []))
+        session = glance(claims.get("sid"))
+        owner(session, claims)
+    except (Unauthorized, AccountDisabled):
+        limits.count_refused(ended)
+        raise
+    return session, claims
+
+
+def identify(token: str) -> tuple[Glance, datetime]:
+    """As `admit` for an access token, but return when the token ends instead of its claims."""
+    session, claims = admit(token, "access")
     return session, datetime.fromtimestamp(claims["exp"], now().tzinfo)
 
 

@@ -19,10 +19,19 @@ from codesherpa.chat import audience, following, rooms, schemas, service
 from codesherpa.chat.process import Process, here
 from codesherpa.chat.sockets import Socket, Sockets
 from codesherpa.chat.wire import Members, Wire
-from codesherpa.errors import AppError, BadRequest, Forbidden, NotFound, TokenExpired, Unauthorized, kind_of
+from codesherpa.errors import (
+    AppError,
+    BadRequest,
+    Forbidden,
+    NotFound,
+    RateLimited,
+    TokenExpired,
+    Unauthorized,
+    kind_of,
+)
 from codesherpa.extensions import db, socketio
 from codesherpa.json import Packets
-from codesherpa.limits import count_message
+from codesherpa.limits import count_event
 from codesherpa.observability import metrics
 from codesherpa.user.models import User
 from codesherpa.user.schemas import User as UserSchema
@@ -45,10 +54,11 @@ def taking(
     def decorate(handle: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(handle)
         def answer(self: Events, *payload: Any) -> dict[str, Any]:
-            with metrics.watching(handle.__name__.removeprefix("on_")) as watched:
+            event = handle.__name__.removeprefix("on_")
+            with metrics.watching(event) as watched:
                 try:
+                    watched.user_id = self.count(event)
                     user = self.user()
-                    watched.user_id = user.id
                     sent = only_object(payload)
                     try:
                         wanted = schema.load(sent)
@@ -103,6 +113,7 @@ class Events(Namespace):
             try:
                 token = auth.get("token") if isinstance(auth, dict) else None
                 session, expires_at = tokens.identify(token if isinstance(token, str) else "")
+                count_event("connect", session.user_id)
             except Exception as error:  # noqa: BLE001 (kind_of logs what has no name)
                 fault = kind_of(error)
                 watched.code = fault.code
@@ -150,7 +161,6 @@ class Events(Namespace):
     @taking(schemas.Message, "The message is stored.", sent_before)
     def on_message(self, user: User, message: dict[str, Any]) -> dict[str, Any]:
         """Store a message and have it answered."""
-        count_message(user.id)
         chat, _ = service.submit(user, **message)
         return {"chat": rooms.CHAT.dump(chat)}
 
@@ -178,8 +188,13 @@ class Events(Namespace):
     def on_unknown(self, *payload: Any) -> dict[str, Any]:
         """Refuse an event that there is not."""
         with metrics.watching("unknown") as watched:
-            watched.code = NotFound.code
-            return refuse(NotFound("There is no such event."))
+            fault: AppError = NotFound("There is no such event.")
+            try:
+                watched.user_id = self.count("unknown")
+            except RateLimited as refused:
+                fault = refused
+            watched.code = fault.code
+            return refuse(fault)
 
     def warn(self, sid: str, socket: Socket) -> None:
         """Tell a socket that its session ends soon, so that it can authenticate anew."""
@@ -193,6 +208,13 @@ class Events(Namespace):
         self.sockets.remove(sid)
         if connection:
             self.wire.hang_up(connection)
+
+    def count(self, event: str) -> int | None:
+        """Count an event against the user of its socket, and return that user's id. Raises RateLimited."""
+        socket = self.sockets.get(request.sid)  # type: ignore[attr-defined]
+        user_id = socket.user_id if socket else None
+        count_event(event, user_id)
+        return user_id
 
     def user(self) -> User:
         """Return who is at the other end, apart from the ORM's session. Raises what the token would over HTTP."""

@@ -11,6 +11,7 @@ import hmac
 from flask import request
 
 from codesherpa.errors import NotConfigured, Unauthorized
+from codesherpa.limits import count_refused
 
 HEADER = "X-Hub-Signature-256"
 
@@ -18,12 +19,15 @@ HEADER = "X-Hub-Signature-256"
 def signed_body(secret: str | None) -> bytes:
     """Return the raw body of this request when it is signed with `secret`.
 
-    Raises NotConfigured without a secret, before the body is read; Unauthorized for any signature but the one.
+    Raises NotConfigured without a secret, before the body is read; Unauthorized for any signature but the one, and
+    RateLimited for more of them from an address than RATE_LIMIT_DEFAULT. What is signed well is never refused so.
     """
     if not secret:
         raise NotConfigured("This webhook is closed: the secret that would check its deliveries is not set.")
-    body = request.get_data(cache=True)
-    if not matches(secret, body, request.headers.get(HEADER, "")):
+    sent = request.headers.get(HEADER, "")
+    body = request.get_data(cache=True) if sent else b""
+    if not sent or not matches(secret, body, sent):
+        count_refused()
         raise Unauthorized("The signature does not fit what was sent.")
     return body
 

@@ -128,11 +128,11 @@ export class Live extends EventTarget {
   #refused(error) {
     this.#enter(navigator.onLine ? (this.#wasOnline ? "reconnecting" : "connecting") : "offline");
     if (error.data?.code === "account_disabled") this.session.end("ended");
-    else if (!this.socket.active) this.#again(REFUSED.includes(error.data?.code) ? this.lastToken : undefined);
+    else if (!this.socket.active) this.#again(REFUSED.includes(error.data?.code) ? this.lastToken : undefined, error.data?.retry_after);
   }
 
-  async #again(stale) {
-    await Promise.all([seconds(0.5 + Math.random()), this.session.fresh(stale).catch(() => {})]);
+  async #again(stale, wait = 0) {
+    await Promise.all([seconds(wait + 0.5 + Math.random()), this.session.fresh(stale).catch(() => {})]);
     if (this.session.signedIn && this.state !== "idle") this.socket.connect();
   }
 

@@ -11,7 +11,7 @@ from codesherpa.api import envelope, loads
 from codesherpa.errors import Forbidden, NotConfigured
 from codesherpa.integrations.signatures import signed_body
 from codesherpa.integrations.whatsapp import deliveries, outbox
-from codesherpa.limits import unlimited
+from codesherpa.limits import count_refused, unlimited
 
 blueprint = Blueprint("whatsapp", __name__, url_prefix="/api/whatsapp")
 
@@ -25,6 +25,7 @@ def verify() -> Response:
         raise NotConfigured("WhatsApp is not switched on here: WHATSAPP_VERIFY_TOKEN is not set.")
     sent = request.args.get("hub.verify_token", "")
     if request.args.get("hub.mode") != "subscribe" or not hmac.compare_digest(sent.encode(), token.encode()):
+        count_refused()
         raise Forbidden("This is not the token that was agreed on.")
     return Response(request.args.get("hub.challenge", "")[:200], mimetype="text/plain")
 
