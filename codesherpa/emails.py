@@ -24,12 +24,25 @@ def normal(text: str) -> str:
     return found.normalized
 
 
+def tidy(text: str) -> str:
+    """Return an address in its normal form; what is no address as it stands."""
+    text = text.strip()
+    with suppress(ValueError):
+        text = normal(text)
+    return text
+
+
+def same(one: str, other: str) -> bool:
+    """Return True if two addresses differ in case alone.
+
+    Two that share a key may still be two mailboxes: the key of `strasse` is that of `straße` too.
+    """
+    return one.lower() == other.lower()
+
+
 def key(text: str) -> str:
     """Return what an address is found and counted by, however it is written: its normal form in one case.
 
     What is no address has a key too: as it stands, without what no database keeps.
     """
-    text = text.strip()
-    with suppress(ValueError):
-        text = normal(text)
-    return text.casefold().encode(errors="replace").decode().replace("\0", "?")
+    return tidy(text).casefold().encode(errors="replace").decode().replace("\0", "?")

@@ -290,6 +290,8 @@ export interface PayloadRefused {
 export interface Profile {
   name?: string;
   email?: string;
+  /** Required to change the email address; else not looked at. */
+  current_password?: string;
   language?: "en" | "hi" | "hinglish";
   /** A code is sent there, to be sent back from there; null takes the number away. */
   whatsapp_number?: string | null;

@@ -36,12 +36,26 @@ export class Account {
 
   profile() {
     const { name, email } = this.app.user;
+    const address = field(t("email"), "email", { value: email, type: "email", autocomplete: "email" });
+    const password = field(t("currentPassword"), "current_password", {
+      type: "password",
+      autocomplete: "current-password",
+      hint: t("emailNeedsPassword"),
+    });
     const fields = [
       field(t("name"), "name", { value: name, autocomplete: "name", maxlength: 120 }),
-      field(t("email"), "email", { value: email, type: "email", autocomplete: "email" }),
+      address,
+      password,
     ];
+    const moves = () => address.querySelector("input").value.toLowerCase() !== this.app.user.email.toLowerCase();
+    const ask = () => (password.hidden = !moves()); // The server asks for it where the address changes, and only there.
+    address.addEventListener("input", ask);
+    ask();
     return this.form(fields, async (form) => {
-      this.app.user = await this.app.client.put("/user/me", values(form));
+      const { current_password, ...profile } = values(form);
+      this.app.user = await this.app.client.put("/user/me", moves() ? { ...profile, current_password } : profile);
+      form.elements.current_password.value = "";
+      ask();
     });
   }
 

@@ -7,11 +7,16 @@ from flask.views import MethodView
 from flask_jwt_extended import current_user, get_current_user
 
 from codesherpa.api import ApiBlueprint
-from codesherpa.limits import by_user
+from codesherpa.limits import by_address, by_user, sent
 from codesherpa.user import export, schemas, service
 from codesherpa.user.models import User
 
 blueprint = ApiBlueprint("user", __name__, description="The signed-in user's own account.")
+
+
+def changes_email() -> bool:
+    """Return True if the request would give the account another address: it needs the password, and is counted."""
+    return service.changes_email(current_user, sent("email"))
 
 
 @blueprint.route("/me")
@@ -22,10 +27,12 @@ class Me(MethodView):
         user: User = get_current_user()
         return user
 
+    @by_address("RATE_LIMIT_AUTH", where=changes_email)
+    @by_user("RATE_LIMIT_LOGIN", where=changes_email)
     @blueprint.arguments(schemas.Profile)
     @blueprint.response(200, schemas.User, message="Your account has been changed.")
     def put(self, changes: dict[str, Any]) -> User:
-        """Change the signed-in user's name, email or language."""
+        """Change the signed-in user's name, email or language; another email needs the current password."""
         return service.change(current_user, changes)
 
     @by_user("RATE_LIMIT_LOGIN")

@@ -47,6 +47,12 @@ class Profile(Schema):
 
     name = Text(most=LONGEST_NAME, strip=True)
     email = Email()
+    current_password = Text(
+        least=0,
+        most=1000,
+        load_only=True,
+        metadata={"format": "password", "description": "Required to change the email address; else not looked at."},
+    )
     language = fields.String(validate=validate.OneOf(LANGUAGES))
     whatsapp_number = fields.String(
         allow_none=True,

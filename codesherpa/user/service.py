@@ -88,21 +88,33 @@ def activate(user: User) -> User:
 def change(user: User, changes: dict[str, Any]) -> User:
     """Change what `changes` names of a user's own profile; a phone's number waits for its owner's word.
 
-    Raises EmailTaken, and what the phone's service says of the number.
+    Another email address needs the `current_password` too. Raises EmailTaken, ValidationError, and what the phone's
+    service says of the number.
     """
+    moves = changes_email(user, changes.get("email"))
+    if moves:  # Before all else, so that a wrong password leaves all as it was.
+        check_password(user, "current_password", changes.get("current_password"))
     if "whatsapp_number" in changes:  # First, so that one that is refused leaves all as it was.
         number_wanted.send(user, number=changes["whatsapp_number"])
     stored = db.session.get(User, user.id, with_for_update={"key_share": True})
     if stored is None:
         raise TokenRevoked  # The account has just been deleted, and its sessions with it.
+    if moves and stored.password_hash != user.password_hash:
+        db.session.rollback()
+        raise ValidationError({"current_password": ["It has been changed in the meantime."]})
     for name in changes.keys() & PROFILE:
         setattr(stored, name, changes[name])
-    before, stored.email_key = stored.email_key, emails.key(stored.email)
+    stored.email_key = emails.key(stored.email)
     take_email()
-    if stored.email_key != before:
+    if moves:
         audit.record(stored.id, "email_changed")
     db.session.commit()
     return stored
+
+
+def changes_email(user: User, email: object) -> bool:
+    """Return True if a value that was sent for a user's address is another address; in other case it is the same."""
+    return isinstance(email, str) and not emails.same(emails.tidy(email), user.email)
 
 
 def delete(user: User, password: str) -> None:
@@ -121,8 +133,10 @@ def remove(user: User) -> None:
     log.warning("account deleted", user_id=user.id, ip=address(), request_id=request_id())
 
 
-def check_password(user: User, field: str, password: str) -> None:
+def check_password(user: User, field: str, password: str | None) -> None:
     """Raise ValidationError of that field unless the password is the user's."""
+    if password is None:
+        raise ValidationError({field: ["Enter your password to change this."]})
     db.session.commit()  # Hashing takes long; nothing waits inside a transaction.
     if not passwords.matches(password, user.password_hash):
         audit.record(user.id, "password_refused")

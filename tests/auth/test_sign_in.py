@@ -15,6 +15,7 @@ from codesherpa.auth.models import AuthSession
 from codesherpa.database import now
 from codesherpa.extensions import db
 from tests.conftest import Caller
+from tests.user.test_me import move
 
 NEW = {"name": "Ada", "email": "ada@example.com", "password": "correct horse battery"}
 
@@ -60,10 +61,10 @@ def test_an_account_is_found_however_its_address_is_written(app: Flask, client: 
 
 
 def test_an_address_that_is_changed_to_is_found_however_it_is_written(ada: Caller, bob: Caller) -> None:
-    assert ada.put("/user/me", json={"email": SPELLINGS[1]}).status_code == 200
+    assert move(ada, SPELLINGS[1]).status_code == 200
 
     assert login(ada.client, SPELLINGS[2], ada.password).status_code == 200
-    assert bob.put("/user/me", json={"email": SPELLINGS[2]}).json["data"]["code"] == "email_taken"
+    assert move(bob, SPELLINGS[2]).json["data"]["code"] == "email_taken"
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ DATED = {"id", "created_at", "updated_at"}
 TAKEN = {
     "POST /auth/register": {"name", "email", "password"},
     "POST /auth/login": {"email", "password"},
-    "PUT /user/me": PROFILE | {"whatsapp_number"},
+    "PUT /user/me": PROFILE | {"whatsapp_number", "current_password"},
     "DELETE /user/me": {"password"},
     "PUT /user/me/password": {"current_password", "new_password"},
     "POST /agents": AGENT,

@@ -21,7 +21,7 @@ from tests.test_two_writers import at_once
 ON_POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 CHANGES: dict[str, tuple[str, str, dict[str, Any] | None]] = {
     "name": ("PUT", "/user/me", {"name": "Eve"}),
-    "email": ("PUT", "/user/me", {"email": "eve@example.com"}),
+    "email": ("PUT", "/user/me", {"email": "eve@example.com", "current_password": "correct horse battery"}),
     "number": ("PUT", "/user/me", {"whatsapp_number": None}),
     "password": (
         "PUT", "/user/me/password", {"current_password": "correct horse battery", "new_password": "another long one"}
@@ -69,7 +69,8 @@ def test_an_account_that_goes_right_after_a_change_has_been_changed(app: Flask, 
     event.listen(db.session, "after_commit", once)
     try:
         if change == "email":
-            answer = ada.put("/user/me", json={"email": "eve@example.com"})
+            method, path, body = CHANGES["email"]
+            answer = ada.call(method, path, json=body)
         else:
             body = {"name": "Eve", "email": "eve@example.com", "password": "correct horse battery"}
             answer = ada.client.post("/api/v1/auth/register", json=body)
@@ -102,7 +103,7 @@ def test_an_account_that_goes_while_its_password_is_checked_signs_nobody_in(ada:
     assert told(answer) == (401, "invalid_credentials")
 
 
-@pytest.mark.parametrize("change", ["password", "wrong password", "deletion"])
+@pytest.mark.parametrize("change", ["password", "wrong password", "deletion", "email"])
 @pytest.mark.usefixtures("gone_meanwhile")
 def test_who_goes_while_its_password_is_asked_for_once_more_is_signed_out(ada: Caller, change: str) -> None:
     method, path, body = CHANGES[change]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.live.conftest import Server
-from tests.web.conftest import DONE, Page
+from tests.web.conftest import DONE, PASSWORD, Page
 
 pytestmark = pytest.mark.xdist_group("web-offline")
 
@@ -150,6 +150,31 @@ def test_the_page_and_the_replies_speak_the_users_language(
     assert said in page.text(".parts")
     page.reload()
     page.see(f".side >> text={word}")
+
+
+@pytest.mark.parametrize("language", ["en", "hi", "hinglish"])
+def test_another_email_address_is_saved_with_the_password_and_not_without(
+    offline: Server, tab: Tab, language: str
+) -> None:
+    page = tab(offline).register(f"old-{language}@example.com")
+    page.select_option(".language select", language)
+    asked = "[name=current_password] >> nth=0"  # The profile's; the other one is for a new password.
+
+    page.show("#/account").see(".sessions li")
+    assert not page.is_visible(asked)
+    page.fill("form [name=email]", f"OLD-{language}@example.com")
+    assert not page.is_visible(asked)
+    page.fill("form [name=email]", f"new-{language}@example.com")
+    page.see(asked)
+    page.click("form [type=submit] >> nth=0")
+    page.see(".fault")
+    page.fill(asked, PASSWORD)
+    page.click("form [type=submit] >> nth=0")
+    page.gone(asked)
+
+    page.reload()
+    page.see(".sessions li")
+    assert page.input_value("form [name=email]") == f"new-{language}@example.com"
 
 
 def test_everything_can_be_reached_on_a_phone(offline: Server, tab: Tab) -> None:

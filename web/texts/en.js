@@ -35,6 +35,7 @@ export default {
   "earlier": "Earlier messages",
   "edit": "Edit {name}",
   "email": "Email",
+  "emailNeedsPassword": "Needed to change your email address.",
   "ended.complete": "The reply is complete.",
   "ended.failed": "Failed",
   "ended.interrupted": "Interrupted",

@@ -35,6 +35,7 @@ export default {
   "earlier": "पहले के संदेश",
   "edit": "{name} बदलें",
   "email": "ईमेल",
+  "emailNeedsPassword": "ईमेल पता बदलने के लिए ज़रूरी है।",
   "ended.complete": "जवाब पूरा हुआ।",
   "ended.failed": "विफल",
   "ended.interrupted": "बीच में टूट गया",

@@ -35,6 +35,7 @@ export default {
   "earlier": "Pehle ke messages",
   "edit": "{name} edit karo",
   "email": "Email",
+  "emailNeedsPassword": "Email address badalne ke liye zaroori hai.",
   "ended.complete": "Jawab poora hua.",
   "ended.failed": "Fail ho gaya",
   "ended.interrupted": "Beech mein toot gaya",
