@@ -119,7 +119,7 @@ def register_blueprints(app: Flask) -> None:
     app.register_blueprint(web)
     app.register_blueprint(docs)
     app.register_blueprint(whatsapp)
-    exports.register()
+    exports.register(app)
     app.register_blueprint(github.webhook)
     for blueprint in (auth, user, agents, projects, github.blueprint, chat):
         api.register_blueprint(blueprint)

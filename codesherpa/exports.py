@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from flask import Flask
+
 from codesherpa.agents import schemas as agents
 from codesherpa.agents.models import Agent
 from codesherpa.auth import schemas as auth
@@ -13,11 +15,12 @@ from codesherpa.projects import schemas as projects
 from codesherpa.projects.models import Project
 from codesherpa.user import schemas as users
 from codesherpa.user.audit import AuditEvent
-from codesherpa.user.export import part
+from codesherpa.user.export import init_app, part
 
 
-def register() -> None:
+def register(app: Flask) -> None:
     """Make every feature's rows part of the export."""
+    init_app(app)
     part("sessions", auth.Session(), AuthSession)
     part("agents", agents.Agent(), Agent)
     part("projects", projects.Project(), Project)

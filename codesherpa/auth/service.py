@@ -38,6 +38,7 @@ def login(email: str, password: str, user_agent: str, ip: str) -> Tokens:
         # For nobody too, so that it takes as long; whose account has gone meanwhile is nobody.
         [known] = users.hold(user.id if user else 0) or [None]
         audit.record(known, "sign_in_failed")
+        audit.forget_old()
         db.session.commit()
         raise InvalidCredentials
     session = AuthSession(
@@ -49,6 +50,7 @@ def login(email: str, password: str, user_agent: str, ip: str) -> Tokens:
     )
     make_room(user.id)
     forget_old()
+    audit.forget_old()
     db.session.add(session)
     audit.record(user.id, "signed_in")
     db.session.commit()

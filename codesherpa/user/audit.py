@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import ForeignKey, String, insert, select
+from sqlalchemy import ForeignKey, String, delete, insert, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from codesherpa.database import Key, Time, now
@@ -13,6 +13,9 @@ from codesherpa.edge import address
 from codesherpa.extensions import Model, db
 from codesherpa.observability.requests import request_id
 from codesherpa.user.models import User
+
+KEPT = timedelta(days=365)
+FORGOTTEN_AT_ONCE = 100
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +44,18 @@ def record(user_id: int | None, action: str, count: int | None = None) -> None:
     happened = {"action": action, "user_id": user_id, "ip": address(), "request_id": request_id()}
     db.session.execute(insert(AuditEvent), happened)
     log.info("audit", **happened, **({} if count is None else {"count": count}))
+
+
+def forget_old() -> None:
+    """Delete some events that are older than KEPT; the caller commits.
+
+    Each sign-in, a failed one too, writes two rows at most and deletes up to FORGOTTEN_AT_ONCE, so the table does not
+    grow for ever. Ids grow with time, so the oldest are looked at alone.
+    """
+    oldest = select(AuditEvent.id).order_by(AuditEvent.id).limit(FORGOTTEN_AT_ONCE)
+    old = select(AuditEvent.id).where(AuditEvent.id.in_(oldest), AuditEvent.created_at < now() - KEPT)
+    forgotten = delete(AuditEvent).where(AuditEvent.id.in_(old.with_for_update(skip_locked=True)))
+    db.session.execute(forgotten, execution_options={"synchronize_session": False})
 
 
 def trail(user: User, limit: int) -> list[AuditEvent]:

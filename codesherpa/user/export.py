@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
+from time import monotonic
 from typing import Any
 
+from flask import Flask, current_app
 from marshmallow import Schema
 from sqlalchemy import Select, bindparam, select
 
 from codesherpa.api import envelope
+from codesherpa.errors import RateLimited
 from codesherpa.json import written
 from codesherpa.rows import fetch
 from codesherpa.shown import shown
@@ -18,6 +22,8 @@ from codesherpa.user.models import User
 
 CHUNK = 50  # Rows at a time; a chat with its code may have a quarter of a megabyte.
 MESSAGE = "All that is stored about you."
+LONGEST = 600.0  # Seconds after which an export no longer keeps its user from another.
+RETRY_AFTER = 5
 PLACE = "\ue000"  # Stands in the envelope where the data goes.
 
 # Each feature adds what it stores: its name in the document, its schema, and how a user's next rows are selected.
@@ -28,6 +34,52 @@ def part(name: str, schema: Schema, entity: type[Any], without: Collection[str] 
     """Make an entity's rows that are a user's part of the export; `without` are columns that the schema leaves out."""
     mine = select(*shown(entity, without)).where(entity.user_id == bindparam("user_id"), entity.id > bindparam("last"))
     PARTS[name] = schema, mine.order_by(entity.id).limit(bindparam("most"))
+
+
+class UnderWay:
+    """The users whose export this process is sending; one that lasts too long is counted as over."""
+
+    def __init__(self) -> None:
+        self._begun: dict[int, float] = {}
+        self._lock = threading.Lock()
+
+    def begin(self, user_id: int) -> Callable[[], None]:
+        """Note that a user's export begins, and return what ends it. Raises RateLimited while another is sent."""
+        at = monotonic()
+        with self._lock:
+            if at - self._begun.get(user_id, -LONGEST) < LONGEST:
+                raise RateLimited(
+                    "Your data is being sent already. Wait until that has ended.", retry_after=RETRY_AFTER
+                )
+            self._begun[user_id] = at
+
+        def end() -> None:
+            with self._lock:
+                if self._begun.get(user_id) == at:
+                    del self._begun[user_id]
+
+        return end
+
+
+def init_app(app: Flask) -> None:
+    app.extensions["exports"] = UnderWay()
+
+
+def begin(user: User) -> tuple[Iterator[bytes], Callable[[], None]]:
+    """Return a user's export, and what is to be called when it has been sent or its client has gone.
+
+    A user has one at a time in each process: it reads all that there is. Raises RateLimited.
+    """
+    exports: UnderWay = current_app.extensions["exports"]
+    end = exports.begin(user.id)
+    return until_the_end(document(user), end), end
+
+
+def until_the_end(pieces: Iterator[bytes], end: Callable[[], None]) -> Iterator[bytes]:
+    try:
+        yield from pieces
+    finally:
+        end()
 
 
 def document(user: User) -> Iterator[bytes]:

@@ -46,6 +46,9 @@ class Me(MethodView):
 @blueprint.get("/me/export")
 @blueprint.response(200, schemas.Export)
 def export_everything() -> Response:
-    """Download all that is stored about the signed-in user."""
+    """Download all that is stored about the signed-in user, one download at a time."""
+    pieces, end = export.begin(current_user)
     headers = {"Content-Disposition": "attachment; filename=codesherpa.json"}
-    return Response(stream_with_context(export.document(current_user)), mimetype="application/json", headers=headers)
+    response = Response(stream_with_context(pieces), mimetype="application/json", headers=headers)
+    response.call_on_close(end)
+    return response

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import update
 
+from codesherpa.database import now
 from codesherpa.extensions import db
+from codesherpa.user import audit
 from codesherpa.user.audit import AuditEvent
 from tests.conftest import Caller
 from tests.user.test_me import move
@@ -83,6 +87,21 @@ def test_what_a_command_does_is_in_the_trail_too(app: Flask, ada: Caller, comman
     assert [event.action for event in told] == COMMANDS[command] + ["session_ended"] * (command != "activate")
     assert {(event.user_id, event.ip) for event in told} == {(ada.id, "")}
     assert all(event.request_id.startswith("command-") for event in told)
+
+
+@pytest.mark.parametrize("password", ["correct horse battery", "a guess"])
+def test_events_are_kept_for_a_year_and_deleted_by_later_sign_ins(
+    app: Flask, ada: Caller, bob: Caller, monkeypatch: pytest.MonkeyPatch, password: str
+) -> None:
+    monkeypatch.setattr(audit, "FORGOTTEN_AT_ONCE", 3)
+    with app.app_context():
+        for days, kept in ((366, AuditEvent.user_id == ada.id), (364, AuditEvent.user_id == bob.id)):
+            db.session.execute(update(AuditEvent).where(kept).values(created_at=now() - timedelta(days=days)))
+        db.session.commit()
+
+    ada.client.post("/api/v1/auth/login", json={"email": "nobody@example.com", "password": password})
+
+    assert [event.user_id for event in trail(app)] == [bob.id, bob.id, None]
 
 
 def test_an_account_that_a_command_makes_begins_its_trail_with_it(app: Flask) -> None:

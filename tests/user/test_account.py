@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from time import monotonic
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +14,7 @@ from sqlalchemy import insert
 from werkzeug.test import Client
 
 from codesherpa.agents.models import Agent
-from codesherpa.errors import ModelThrottled
+from codesherpa.errors import ModelThrottled, RateLimited
 from codesherpa.extensions import db
 from codesherpa.user import export
 from tests.conftest import Caller
@@ -130,6 +131,31 @@ def test_a_large_export_is_sent_in_pieces_and_lets_others_have_their_turn(
     assert agents == [f"Agent {number}" for number in range(95)]
     assert len(turns) >= 10
     assert max(map(len, pieces)) < 10_000
+
+
+def test_a_user_downloads_one_export_at_a_time(app: Flask, ada: Caller, bob: Caller) -> None:
+    path, headers = "/api/v1/user/me/export", {"Authorization": f"Bearer {ada.access}"}
+
+    with Client(app).get(path, headers=headers, buffered=False):
+        refused = ada.get("/user/me/export")
+        assert (refused.status_code, refused.json["data"]["code"]) == (429, "rate_limited")
+        assert refused.json["data"]["retry_after"] > 0
+        assert bob.get("/user/me/export").status_code == 200
+    # The client of the first has gone; the next one reads all of it.
+    for _ in range(2):
+        assert len(json.loads(ada.get("/user/me/export").data)["data"]["audit"]) == 2
+
+
+def test_an_export_that_never_ends_keeps_its_user_from_others_for_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    exports = export.UnderWay()
+    first = exports.begin(1)
+    monkeypatch.setattr(export, "monotonic", lambda: monotonic() + export.LONGEST)
+    exports.begin(1)
+
+    first()  # It ends after all, and is no longer the one that counts.
+
+    with pytest.raises(RateLimited):
+        exports.begin(1)
 
 
 def test_an_export_of_nothing_is_empty_lists(app: Flask, ada: Caller) -> None:
