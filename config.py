@@ -27,12 +27,16 @@ class SettingError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A name, its default as it would be written in `.env`, how it is read, and a line of why."""
+    """A name, its default as it would be written in `.env`, how it is read, and a line of why.
+
+    Production may have a default of its own, which the line of why names.
+    """
 
     name: str
     default: str
     parse: Callable[[str], Any]
     why: str
+    production: str | None = None
 
 
 def one_of(*choices: str) -> Callable[[str], str]:
@@ -55,6 +59,20 @@ def whole(least: int, most: int) -> Callable[[str], int]:
 
 def optional(parse: Callable[[str], Any]) -> Callable[[str], Any]:
     return lambda text: parse(text) if text else None
+
+
+def or_off(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Read what `parse` reads; `off` is None."""
+
+    def read_or_off(text: str) -> Any:
+        if text == "off":
+            return None
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise ValueError(f"{error}, or off") from error
+
+    return read_or_off
 
 
 def words(text: str) -> str:
@@ -195,6 +213,13 @@ SETTINGS = (
     Setting("RATE_LIMIT_MESSAGES", "10/second", rate, "messages by user, or off"),
     Setting("MAX_GENERATIONS_PER_USER", "4", whole(1, 1000), "replies of a user that are written at once"),
     Setting(
+        "MAX_STORED_MB_PER_USER",
+        "off",
+        or_off(whole(1, 10**9)),
+        "megabytes of messages, replies, agents and projects that a user may store, or off; 1024 in production",
+        production="1024",
+    ),
+    Setting(
         "MODEL_PROVIDER", "auto", one_of("auto", "bedrock", "offline"), "auto: Bedrock where AWS credentials are found"
     ),
     Setting(
@@ -274,7 +299,10 @@ def fit_for_several(settings: Mapping[str, Any], workers: str) -> None:
 
 
 def read(setting: Setting, environ: Mapping[str, str]) -> Any:
-    text = environ.get(setting.name, "").strip() or setting.default
+    default = setting.default
+    if setting.production is not None and environ.get("APP_ENV", "").strip() == "production":
+        default = setting.production
+    text = environ.get(setting.name, "").strip() or default
     try:
         return setting.parse(text)
     except ValueError as error:

@@ -19,7 +19,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from flask import Flask
 from flask_migrate import downgrade, upgrade
-from sqlalchemy import Engine, create_engine, inspect, select, text
+from sqlalchemy import Connection, Engine, Select, Table, create_engine, inspect, select, text
 from sqlalchemy.engine import make_url
 
 from codesherpa.extensions import db
@@ -58,9 +58,16 @@ def test_down_and_up_again_with_data_in_it(make_app: Callable[..., Flask]) -> No
 def rows(engine: Engine) -> dict[str, list[Any]]:
     with engine.connect() as connection:
         return {
-            table.name: [tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key))]
+            table.name: [
+                tuple(row) for row in connection.execute(stored(table, connection).order_by(*table.primary_key))
+            ]
             for table in db.metadata.sorted_tables
         }
+
+
+def stored(table: Table, connection: Connection) -> Select[Any]:
+    """Select the columns of a table that it has at the revision at which the database is."""
+    return select(*(table.c[column["name"]] for column in inspect(connection).get_columns(table.name)))
 
 
 def held_to(engine: Engine) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from codesherpa.errors import NotFound
 from codesherpa.extensions import db
 from codesherpa.paging import Listing, Page
 from codesherpa.rows import first
+from codesherpa.user import storage
 from codesherpa.user.models import User
 
 MISSING = "There is no such agent."
@@ -41,8 +42,9 @@ def list(user: User, page: int, page_size: int, q: str = "") -> Page:
 
 
 def create(user: User, **values: Any) -> Agent:
-    """Make an agent."""
+    """Make an agent. Raises StorageFull."""
     made = Agent(user_id=user.id, **values)
+    storage.reserve(user.id, size(made))
     db.session.add(made)
     db.session.commit()
     set_committed_value(made, "is_writing", False)  # Nobody has asked it anything yet.
@@ -50,16 +52,27 @@ def create(user: User, **values: Any) -> Agent:
 
 
 def change(user: User, id: int, changes: dict[str, Any]) -> Agent:
-    """Change what `changes` names. Raises NotFound."""
+    """Change what `changes` names. Raises NotFound and StorageFull."""
+    storage.hold(user.id)
     found = find(user, id)
+    before = size(found)
     for name, value in changes.items():
         setattr(found, name, value)
+    storage.reserve(user.id, size(found) - before)
     db.session.commit()
     return found
 
 
 def delete(user: User, id: int) -> None:
     """Delete an agent; its chats stay. Raises NotFound."""
-    db.session.delete(find(user, id))
+    storage.hold(user.id)
+    going = find(user, id)
+    storage.book(user.id, -size(going))
+    db.session.delete(going)
     db.session.commit()
     checkpoints.request()
+
+
+def size(agent: Agent) -> int:
+    """Return what an agent counts for of what its user stores."""
+    return storage.size(agent.name, agent.description, agent.system_prompt, agent.model_id)

@@ -13,7 +13,7 @@ import click
 from codesherpa import checkpoints
 from codesherpa.auth import schemas, service
 from codesherpa.terminal import Commands, begin, json_option, load, printable, table, tell, when
-from codesherpa.user import audit
+from codesherpa.user import audit, storage
 from codesherpa.user import schemas as user_schemas
 from codesherpa.user import service as users
 from codesherpa.user.models import LONGEST_NAME, User
@@ -74,6 +74,7 @@ def show(account: str, events: int, as_json: bool) -> None:
     sessions, trail = service.sessions(found), audit.trail(found, events)
     data = {
         "user": USER.dump(found),
+        "stored": {"bytes": found.stored_bytes, "limit": storage.limit()},
         "sessions": SESSION.dump(sessions, many=True),
         "audit": EVENT.dump(trail, many=True),
     }
@@ -165,8 +166,15 @@ def about(one: User) -> str:
         "state": state(one),
         "language": one.language,
         "since": when(one.created_at),
+        "stores": stored(one),
     }
     return "\n".join(f"{name:10}{printable(str(value))}" for name, value in lines.items())
+
+
+def stored(one: User) -> str:
+    """Return what an account stores, and what it may."""
+    most = storage.limit()
+    return storage.megabytes(one.stored_bytes) + (f" of {storage.megabytes(most)}" if most is not None else "")
 
 
 def where(sessions: list[Any]) -> str:

@@ -116,7 +116,8 @@ def hold_all(whom: Sequence[Any]) -> None:
     for entity, at in ((User, 0), (Agent, 1)):
         if ids := {ids[at] for ids in whom} - {None}:
             held = select(entity.id).where(entity.id.in_(ids)).order_by(entity.id)
-            db.session.execute(held.with_for_update(read=True, key_share=True))
+            # What users store is counted in their rows.
+            db.session.execute(held.with_for_update(read=entity is not User, key_share=True))
 
 
 def settle_unknown(unit: Transaction, chat: Chat) -> None:

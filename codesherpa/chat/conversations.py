@@ -14,6 +14,7 @@ from codesherpa.errors import NotFound
 from codesherpa.extensions import db
 from codesherpa.paging import Listing, Page
 from codesherpa.rows import first
+from codesherpa.user import storage
 from codesherpa.user.models import User
 
 LISTING = Listing(Conversation, Conversation.title, Conversation.last_chat_at.desc(), Conversation.id.desc())
@@ -75,7 +76,13 @@ def delete(user: User, id: int) -> None:
     """Delete a conversation with its chats; what is being written is stopped first. Raises NotFound."""
     found = find(user, id)
     work.quiet(*db.session.scalars(select(Chat).where(Chat.conversation_id == id, Chat.is_active)).all())
-    deletion.in_batches(Chat.conversation_id == id)
+    deletion.in_batches(user.id, Chat.conversation_id == id)
+    storage.hold(user.id)
+    chats = select(func.coalesce(func.sum(Chat.stored_bytes), 0)).where(Chat.conversation_id == id).scalar_subquery()
+    size = db.session.scalar(select(chats + storage.ROW).where(Conversation.id == id))
+    if size is None:  # Somebody else has deleted it meanwhile.
+        raise NotFound(MISSING)
+    storage.book(user.id, -size)
     db.session.delete(found)
     db.session.commit()
     checkpoints.request()

@@ -31,6 +31,7 @@ from codesherpa.sherpas import language
 from codesherpa.sherpas.interface import Ask, Routing
 from codesherpa.usage import metrics
 from codesherpa.usage.meter import Meter
+from codesherpa.user import storage
 
 BROKEN = {"code": "internal_error", "message": "Something went wrong on our side. You can ask again."}
 # Made once: to build a statement takes longer than to run it.
@@ -143,11 +144,13 @@ def chosen_for(chat: Chat) -> tuple[Agent | None, Project | None]:
 def finish(chat: Chat, live: Live, outcome: Outcome, patience: float = PATIENCE) -> None:
     """Store the end of a reply in one transaction, then tell it; a database that is away is waited for, so long."""
     usage = live.meter.usage
+    texts = (chat.message, chat.code_context, live.stream.text)
     values = {
         "status": outcome.status,
         "response": live.stream.text,
         "delta_ends": live.stream.ends,
         "result": outcome.result,
+        "stored_bytes": storage.size(*texts, result=outcome.result),
         "error": outcome.error,
         "input_tokens": usage.input_tokens,
         "output_tokens": usage.output_tokens,
@@ -198,6 +201,7 @@ def persist(chat: Chat, meter: Meter, values: dict[str, Any], patience: float) -
     between the commit and the word of it: then the next try finds what the last one has done.
     """
     give_up, is_first = time.monotonic() + patience, True
+    more = values["stored_bytes"] - chat.stored_bytes
     ended_so = {name: values[name] for name in ("status", "completed_at")}
     while True:
         try:
@@ -206,9 +210,12 @@ def persist(chat: Chat, meter: Meter, values: dict[str, Any], patience: float) -
                     mirror(chat, values | vars(stored[0]))
                     return True
                 is_first = False
+                storage.book(chat.user_id, more, unit)  # Before the chat is locked.
                 if meter.calls:
                     budget.hold(unit, chat.user_id, chat.agent_id)
                 ended = store(unit, chat, values)
+                if not ended:
+                    storage.book(chat.user_id, -more, unit)
                 budget.settle(unit, chat, meter.calls, ended)
             return ended
         except SQLAlchemyError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, cast
@@ -15,6 +16,7 @@ from codesherpa.chat.models import WRITTEN_OUT, Chat
 from codesherpa.database import now, reading
 from codesherpa.extensions import db
 from codesherpa.rows import Transaction, fetch, transaction, within
+from codesherpa.user import storage
 from codesherpa.user.models import User
 
 LEASE = timedelta(seconds=15)
@@ -125,12 +127,18 @@ def interrupt(logs: Mapping[int, Sequence[Part]]) -> list[Chat]:
     found = db.session.scalars(ours, execution_options={"populate_existing": True}).all()
     begun = [chat for chat in found if chat.status == "streaming"]
     unit = within(db.session.connection())
+    more: Counter[int] = Counter()  # Bytes by user.
     for chat in found:
         chat.lease_owner = chat.lease_expires_at = None
     for chat in begun:
         chat.status, chat.error, chat.completed_at = "interrupted", INTERRUPTED, now()
         add(chat, logs[chat.id])
+        size = storage.size(chat.message, chat.code_context, chat.response)
+        more[chat.user_id] += size - chat.stored_bytes
+        chat.stored_bytes = size
         budget.settle_unknown(unit, chat)
+    for user_id, count in sorted(more.items()):
+        storage.book(user_id, count, unit)
     db.session.commit()
     return begun
 

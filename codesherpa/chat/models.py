@@ -59,7 +59,7 @@ class Chat(Model):
     `sherpa` is who answered. `delta_ends` are the lengths of the response after each delta, comma-separated,
     so that a client can resume from any of them. A worker that writes the reply holds the lease; one that
     runs out tells that the worker has died. `reserved_tokens` is kept of the day's budget while it is written.
-    Another worker that is asked to stop it sets `stop_wanted`.
+    Another worker that is asked to stop it sets `stop_wanted`. `stored_bytes` is what its user's count has of it.
     """
 
     __tablename__ = "chats"
@@ -96,6 +96,7 @@ class Chat(Model):
     request_id: Mapped[str] = mapped_column(String(64), default="")
     delta_ends: Mapped[str] = mapped_column(Text, default="")
     stop_wanted: Mapped[bool] = mapped_column(default=False, server_default=false())
+    stored_bytes: Mapped[int] = mapped_column(default=0, server_default="0")
     lease_owner: Mapped[str | None] = mapped_column(String(32))
     lease_expires_at: Mapped[datetime | None] = mapped_column(Time)
     created_at: Mapped[datetime] = mapped_column(Time, default=now)

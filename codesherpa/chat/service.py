@@ -35,11 +35,18 @@ from codesherpa.projects import service as projects
 from codesherpa.rows import end_reading, fetch, first, transaction
 from codesherpa.shown import shown
 from codesherpa.user import service as users
+from codesherpa.user import storage
 from codesherpa.user.models import User
 
 TITLE = 80
 STOPPING = 10.0  # Seconds that a caller waits for a reply that was told to stop.
-UNSEEN = ("delta_ends", "request_id", "lease_owner", "lease_expires_at")  # Of a chat, what no list shows.
+UNSEEN = (
+    "delta_ends",
+    "request_id",
+    "stored_bytes",
+    "lease_owner",
+    "lease_expires_at",
+)  # Of a chat, what no list shows.
 LONGEST_WAIT = 600.0  # Seconds that a caller waits for a reply.
 RESTARTS = "The server restarts. What you sent is stored, and is answered by the one that comes."
 RETRY_AFTER = 5  # Seconds after which a model that was short of breath is worth another try.
@@ -101,7 +108,7 @@ def submit(user: User, message: str, client_message_id: str | None = None, **bes
     """Store a message and have it answered; return its chat, and whether it is new.
 
     The same `client_message_id` gives the first chat again, whatever else is sent. `beside` may name
-    code_context, conversation_id, session_id, agent_id and project_id. Raises NotFound, Conflict, and
+    code_context, conversation_id, session_id, agent_id and project_id. Raises NotFound, Conflict, StorageFull, and
     BudgetExceeded where the user's tokens of the day are spent; then nothing is stored.
     """
     end_reading()  # Whoever calls may have read: nobody waits inside a transaction.
@@ -176,9 +183,12 @@ def store(
         where = {name: where[name] or getattr(conversation, name) for name in where}
         where["conversation_id"] = conversation.id
     said = {"message": message, "code_context": code_context, "client_message_id": client_message_id}
+    size = storage.size(message, code_context)
     here = process.here()
     with transaction() as unit:
-        active = leases.alone(unit, user.id)
+        # It takes the user's row, as `leases.alone` does.
+        storage.reserve(user.id, size + (storage.ROW if conversation is None else 0), unit)
+        active = unit.run(leases.BEING_WRITTEN, user_id=user.id)
         reserved = budget.reserve(unit, user, agent, project, conversation, f"{message}{code_context or ''}")
         at = now()
         if conversation is None:
@@ -186,6 +196,7 @@ def store(
             times = {"created_at": at, "updated_at": at, "last_chat_at": at}
             where["conversation_id"] = unit.run(NEW_CONVERSATION, **where, **named, **times)[0].id
         values = BLANK | where | said | {"user_id": user.id, "reserved_tokens": reserved, "request_id": request_id()}
+        values["stored_bytes"] = size
         if not here.leaving and leases.at_once(active, where["conversation_id"]):
             values |= leases.fresh(here.owner)
         values["created_at"] = at
@@ -263,8 +274,13 @@ def answer_again(user: User, id: int) -> Chat:
 
 def delete(user: User, id: int) -> None:
     """Delete a chat; a reply that is being written is stopped first. Raises NotFound."""
-    work.quiet(find(user, id))
     going = find(user, id)
+    work.quiet(going)
+    storage.hold(user.id)
+    size = db.session.scalar(select(Chat.stored_bytes).where(Chat.id == id))
+    if size is None:  # Somebody else has deleted it meanwhile.
+        raise NotFound("There is no such chat.")
+    storage.book(user.id, -size)
     db.session.delete(going)
     db.session.flush()
     conversations.lose_chat(going)
@@ -276,7 +292,7 @@ def delete(user: User, id: int) -> None:
 def quiet_all(user: User) -> None:
     """Stop all that is being written for a user whose account goes, and delete the chats."""
     work.quiet(*db.session.scalars(select(Chat).where(Chat.user_id == user.id, Chat.is_active)).all())
-    deletion.in_batches(Chat.user_id == user.id)
+    deletion.in_batches(user.id, Chat.user_id == user.id)
 
 
 def raise_fault(chat: Chat) -> None:

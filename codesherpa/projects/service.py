@@ -12,6 +12,7 @@ from codesherpa.extensions import db
 from codesherpa.paging import Listing, Page
 from codesherpa.projects.models import Project
 from codesherpa.rows import first
+from codesherpa.user import storage
 from codesherpa.user.models import User
 
 MISSING = "There is no such project."
@@ -40,24 +41,36 @@ def list(user: User, page: int, page_size: int, q: str = "") -> Page:
 
 
 def create(user: User, **values: Any) -> Project:
-    """Make a project."""
+    """Make a project. Raises StorageFull."""
     made = Project(user_id=user.id, **values)
+    storage.reserve(user.id, size(made))
     db.session.add(made)
     db.session.commit()
     return made
 
 
 def change(user: User, id: int, changes: dict[str, Any]) -> Project:
-    """Change what `changes` names. Raises NotFound."""
+    """Change what `changes` names. Raises NotFound and StorageFull."""
+    storage.hold(user.id)
     found = find(user, id)
+    before = size(found)
     for name, value in changes.items():
         setattr(found, name, value)
+    storage.reserve(user.id, size(found) - before)
     db.session.commit()
     return found
 
 
 def delete(user: User, id: int) -> None:
     """Delete a project; its chats stay. Raises NotFound."""
-    db.session.delete(find(user, id))
+    storage.hold(user.id)
+    going = find(user, id)
+    storage.book(user.id, -size(going))
+    db.session.delete(going)
     db.session.commit()
     checkpoints.request()
+
+
+def size(project: Project) -> int:
+    """Return what a project counts for of what its user stores."""
+    return storage.size(project.name, project.description, project.instructions, project.repository)

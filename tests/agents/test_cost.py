@@ -24,7 +24,7 @@ def test_a_new_agent_is_shown_without_being_read_again(app: Flask, ada: Caller) 
         answer = ada.post("/agents", json={"name": "Reader"})
 
     assert answer.json["data"]["status"] == "active"
-    assert [statement.split()[0] for statement, _ in sent] == ["SELECT", "INSERT"]
+    assert [statement.split()[0] for statement, _ in sent] == ["SELECT", "UPDATE", "INSERT"]
 
 
 def test_a_list_shows_what_marshmallow_itself_would_show(app: Flask, ada: Caller) -> None:
