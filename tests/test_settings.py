@@ -62,6 +62,8 @@ def test_every_setting_of_the_contract_is_there() -> None:
         ("LOG_LEVEL", "loud"),
         ("RATE_LIMIT_AUTH", "many"),
         ("RATE_LIMIT_AUTH", "0/minute"),
+        ("MAX_STORED_MB_PER_USER", "0"),
+        ("MAX_STORED_MB_PER_USER", "lots"),
         ("MODEL_PROVIDER", "openai"),
         ("AWS_REGION", "EU (Frankfurt)"),
         ("AWS_REGION", "mars"),
@@ -121,6 +123,18 @@ FIT = {"APP_ENV": "production", "SECRET_KEY": "0123456789abcdef0123456789abcdef"
 
 def test_production_starts_with_a_key_alone() -> None:
     assert load(FIT)["APP_ENV"] == "production"
+
+
+@pytest.mark.parametrize(
+    ("given", "development", "production"), [({}, None, 1024), ({"MAX_STORED_MB_PER_USER": "off"}, None, None)]
+)
+def test_production_bounds_what_a_user_stores_unless_it_is_told_not_to(
+    given: dict[str, str], development: int | None, production: int | None
+) -> None:
+    found = [load(environ | given)["MAX_STORED_MB_PER_USER"] for environ in ({}, FIT)]
+
+    assert found == [development, production]
+    assert load(FIT | {"MAX_STORED_MB_PER_USER": "5"})["MAX_STORED_MB_PER_USER"] == 5
 
 
 @pytest.mark.parametrize(
