@@ -141,6 +141,8 @@ def test_a_user_downloads_one_export_at_a_time(app: Flask, ada: Caller, bob: Cal
         assert (refused.status_code, refused.json["data"]["code"]) == (429, "rate_limited")
         assert refused.json["data"]["retry_after"] > 0
         assert bob.get("/user/me/export").status_code == 200
+    with Client(app).head(path, headers=headers, buffered=False):
+        pass  # It is over though nothing of it was made.
     # The client of the first has gone; the next one reads all of it.
     for _ in range(2):
         assert len(json.loads(ada.get("/user/me/export").data)["data"]["audit"]) == 2
