@@ -17,8 +17,8 @@ AT_ONCE = 4
 def in_batches(user_id: int, whose: ColumnElement[bool]) -> None:
     """Delete a user's chats of something that is about to go, and let others run between two batches.
 
-    Each batch is committed, with the space that it gives back. PostgreSQL deletes outside this process, all at once, when
-    the owner of the chats is deleted.
+    Each batch is committed, with the space that it gives back. PostgreSQL deletes outside this process, all at once,
+    when the owner of the chats is deleted.
     """
     if db.engine.dialect.name != "sqlite":
         return
