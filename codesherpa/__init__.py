@@ -15,6 +15,7 @@ from werkzeug.routing import MapAdapter
 import config as settings
 from codesherpa import checkpoints, edge, errors
 from codesherpa.api import DOCUMENT, Id
+from codesherpa.concurrency import children
 from codesherpa.extensions import api, cors, db, jwt, migrate, socketio
 from codesherpa.json import Provider
 from codesherpa.observability import metrics, requests, tracing
@@ -56,6 +57,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.json = Provider(app)
     app.config.from_mapping(config if config is not None else settings.from_environment())
     register_secret(app)
+    children.init(app.config["CHILD_MEMORY_MB"])
     register_extensions(app)
     register_guards(app)
     register_blueprints(app)

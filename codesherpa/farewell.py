@@ -14,7 +14,7 @@ from flask import Flask
 from codesherpa.chat import generation, leases
 from codesherpa.chat.process import Process
 from codesherpa.chat.wire import Wire
-from codesherpa.concurrency import spawn
+from codesherpa.concurrency import children, spawn
 from codesherpa.extensions import db
 from codesherpa.server.connections import Connections
 
@@ -53,6 +53,7 @@ def prepare(app: Flask, worker: Any) -> None:
         try:
             leave(app, connections, worker.cfg.graceful_timeout - RESERVE)
         finally:
+            children.close()
             worker.has_left.set()
             connections.cut_all()
 

@@ -49,6 +49,8 @@ ROWS: dict[str, list[tuple[str, str, dict[str, str]]]] = {
             "s",
             {"p50": quantile(0.5, "codesherpa_native_seconds"), "p99": quantile(0.99, "codesherpa_native_seconds")},
         ),
+        ("Work that waits for a place", "short", {"{{instance}} {{place}}": "codesherpa_native_waiting"}),
+        ("Jobs of child processes", "ops", {"{{outcome}}": rate("codesherpa_child_jobs_total", "outcome")}),
         ("Memory", "bytes", {"{{instance}}": "codesherpa_memory_bytes"}),
         (
             "Open file descriptors",

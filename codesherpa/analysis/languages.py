@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from pygments.lexers import find_lexer_class_by_name, find_lexer_class_for_filename
 from pygments.util import ClassNotFound
 
+from codesherpa.analysis.lines import head
 from codesherpa.concurrency import native_lock
 
 # Names that people use and Pygments does not know, and names that it takes for something rarer.
@@ -78,8 +79,8 @@ def by_text(lines: list[str]) -> str:
 
 
 def parses(text: str) -> bool:
-    """Tell whether the whole text is Python that does something."""
-    tree = parse(text)
+    """Tell whether the whole text, or the beginning of a very long one, is Python that does something."""
+    tree = parse(head(text))
     return isinstance(tree, ast.Module) and bool(tree.body) and any(map(_acts, tree.body))
 
 

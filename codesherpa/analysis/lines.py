@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 
 _END = re.compile(r"\r\n|\n|\r")
+_TOP = re.compile(r"[^\s)\]}]")
+MOST = 10_000  # Lines of one text that are parsed: a file of 200,000 characters has some 5,000.
+_BACK = 1_000
 
 
 def split(text: str) -> list[str]:
@@ -17,6 +20,15 @@ def split(text: str) -> list[str]:
     if found[-1] == "":
         found.pop()
     return found
+
+
+def head(text: str) -> str:
+    """Return as much of a text as is parsed: all of it, or whole statements of its first MOST lines."""
+    if text.count("\n") < MOST:
+        return text
+    lines = text.split("\n", MOST)[:MOST]
+    tops = (at for at in range(MOST - 1, MOST - _BACK, -1) if _TOP.match(lines[at]))
+    return "\n".join(lines[: next(tops, MOST)])
 
 
 def indent(line: str) -> int:

@@ -8,6 +8,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+from codesherpa.concurrency import offload
+
 TIMEOUT = 10.0
 SYNTAX = "invalid-syntax"
 
@@ -58,9 +60,13 @@ def check(text: str, codes: Collection[str], name: str = "source.py", timeout: f
     arguments += ["--select", ",".join(sorted(codes)), "--stdin-filename", name, "-"]
     answer = _run(arguments, text.encode("utf-8", "replace"), timeout)
     try:
-        return [_read(json.loads(line)) for line in answer.split(b"\n") if line.strip()]
+        return offload(_read_all, answer)
     except (ValueError, KeyError, TypeError) as unreadable:
         raise RuffCrashed("The offline reviewer's linter gave an answer that cannot be read.") from unreadable
+
+
+def _read_all(answer: bytes) -> list[Diagnostic]:
+    return [_read(json.loads(line)) for line in answer.split(b"\n") if line.strip()]
 
 
 def find() -> str:

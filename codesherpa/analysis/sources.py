@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
 
 from codesherpa.analysis import diff, fences, languages, prose
 from codesherpa.analysis.lines import split
@@ -40,6 +42,23 @@ class Source:
     cut: bool = False
 
     @property
+    def size(self) -> int:
+        """How many characters it has."""
+        return sum(map(len, self.lines.values())) + len(self.lines)
+
+    def as_plain(self) -> list[Any]:
+        """Return it as JSON can hold it, for `from_plain`."""
+        added = None if self.added is None else sorted(self.added)
+        return [self.file, [*self.lines], [*self.lines.values()], self.language, added, self.cut]
+
+    @classmethod
+    def from_plain(cls, plain: Sequence[Any]) -> Source:
+        """Return the source that `as_plain` was made of."""
+        file, numbers, texts, language, added, cut = plain
+        lines = dict(zip(numbers, texts, strict=True))
+        return cls(file, lines, language, None if added is None else frozenset(added), cut)
+
+    @property
     def text(self) -> str:
         """The lines as one text."""
         return "\n".join(self.lines.values())
@@ -58,6 +77,23 @@ class Reading:
 
     question: str
     sources: tuple[Source, ...]
+
+
+def beginning(sources: Iterable[Source], most: int = 200, size: int = 8_000) -> list[Source]:
+    """Return the first sources and lines, of at most so many lines and characters together."""
+    kept: list[Source] = []
+    for source in sources:
+        lines = dict(islice(source.lines.items(), most))
+        while lines and sum(map(len, lines.values())) > size:
+            lines.popitem()
+        most, size = most - len(lines), size - sum(map(len, lines.values()))
+        if lines:
+            added = None if source.added is None else source.added & lines.keys()
+            whole = len(lines) == len(source.lines)
+            kept.append(source if whole else replace(source, lines=lines, added=added, cut=True))
+        if most <= 0 or len(lines) < len(source.lines):
+            break
+    return kept
 
 
 def read(message: str, code_context: str | None = None) -> Reading:

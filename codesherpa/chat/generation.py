@@ -20,6 +20,7 @@ from codesherpa.chat.models import Chat
 from codesherpa.chat.patience import patiently
 from codesherpa.chat.process import Live, here
 from codesherpa.chat.reply import Outcome, Reply, told
+from codesherpa.concurrency.fairness import working_for
 from codesherpa.database import now
 from codesherpa.errors import AppError
 from codesherpa.extensions import db
@@ -66,6 +67,11 @@ class Task:
 
 def compose(task: Task, live: Live) -> None:
     """Ask a sherpa for the reply, show it while it comes, store how it ended, and tell."""
+    with working_for(task.chat.user_id, live.cancellation):
+        write(task, live)
+
+
+def write(task: Task, live: Live) -> None:
     chat, streams = task.chat, here().streams
     try:
         reply = patiently(lambda: prepare(task, live))

@@ -39,7 +39,8 @@ class Brief:
     `turns` alternate, oldest first, and end with the user's. With a `tool` the provider yields the JSON
     text of the tool's input instead of prose. `sources`, `question` and `language` say the same as the
     last turn in a form that needs no model: the code as it was found, the words around it, `en|hi|hinglish`;
-    `evidence` what ruff found in it, None where nobody has looked yet.
+    `evidence` what ruff found in it, None where nobody has looked yet, and `more_evidence` how many findings there are
+    beside. `limited` tells that a limit of time or memory was reached before all of the code was read or checked.
     """
 
     task: Task
@@ -54,6 +55,8 @@ class Brief:
     question: str = ""
     language: str = "en"
     evidence: tuple[Finding, ...] | None = None
+    more_evidence: int = 0
+    limited: bool = False
 
 
 @dataclass(frozen=True, slots=True)

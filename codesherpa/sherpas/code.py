@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Any
 
 from codesherpa.analysis import diff, sources
 from codesherpa.analysis.lines import split
@@ -14,6 +16,11 @@ from codesherpa.sherpas.interface import Ask
 
 # Characters of code in one call: some 40,000 tokens, far within every model's window.
 BUDGET = 120_000
+# Lines and words of code in one call, which bound the nodes of a syntax tree, and pieces of code. A file that fills
+# the budget has some 3,000 lines and 30,000 words.
+LINES, WORDS, SOURCES = 10_000, 60_000, 500
+# What of it is named as left out.
+NAMED_FILES, NAMED_ROWS = 30, 10
 
 # Words that point at code which was shown before, and names that only code has.
 POINTING = re.compile(
@@ -21,6 +28,7 @@ POINTING = re.compile(
     r"|isko|ise|iska|iski|yeh|ye|yah|is code|upar|uper|wala|wali)\b|यह|ये\b|इसे|इसको|इसका|इसकी|इस कोड|ऊपर",
     re.IGNORECASE,
 )
+WORD = re.compile(r"\w+|[^\w\s]")
 NAMED = re.compile(r"\w+_\w+|\w+(?=\()|(?<=`)\w+(?=`)")
 
 Removed = Mapping[str, Mapping[int, list[str]]]
@@ -39,6 +47,27 @@ class Code:
     left_out: tuple[str, ...] = ()
     removed: Removed = field(default_factory=dict)
 
+    def as_plain(self) -> list[Any]:
+        """Return it as JSON can hold it, for `from_plain`."""
+        removed = {file: [[*rows], [*rows.values()]] for file, rows in self.removed.items()}
+        return [self.question, [source.as_plain() for source in self.sources], self.left_out, removed]
+
+    @classmethod
+    def from_plain(cls, plain: Sequence[Any]) -> Code:
+        """Return the code that `as_plain` was made of."""
+        question, found, left_out, removed = plain
+        return cls(
+            question,
+            tuple(map(Source.from_plain, found)),
+            tuple(left_out),
+            {file: dict(zip(*rows, strict=True)) for file, rows in removed.items()},
+        )
+
+
+def read_plain(ask: Ask, task: Task) -> list[Any]:
+    """Read an ask as `read` does, and return the code as plain data."""
+    return read(ask, task).as_plain()
+
 
 def read(ask: Ask, task: Task, budget: int = BUDGET) -> Code:
     """Take an ask apart, with the code of an earlier message where it speaks of that; it computes.
@@ -55,7 +84,7 @@ def read(ask: Ask, task: Task, budget: int = BUDGET) -> Code:
         reading = sources.read(said, beside) if left_out else reading
     kept = tuple(_within(reading.sources, budget, left_out))
     removed = {**_removed(said, "message"), **_removed(beside, "code_context")}
-    return Code(question, kept, tuple(f"{file}: {', '.join(rows)}" for file, rows in left_out.items()), removed)
+    return Code(question, kept, tuple(_listed(left_out)), removed)
 
 
 def written(source: Source, removed: Removed) -> str:
@@ -70,6 +99,14 @@ def written(source: Source, removed: Removed) -> str:
             rows.append(f"{line:>5} {sign}| {source.lines[line]}")
         last = line
     return "\n".join(rows) or "(no lines: deleted, renamed or binary)"
+
+
+def _listed(left_out: LeftOut) -> Iterator[str]:
+    """Yield a line for each file of which something was left out, as far as anybody reads."""
+    for file, rows in islice(left_out.items(), NAMED_FILES):
+        yield f"{file}: {', '.join(rows[:NAMED_ROWS])}{', …' if len(rows) > NAMED_ROWS else ''}"
+    if len(left_out) > NAMED_FILES:
+        yield f"… (+{len(left_out) - NAMED_FILES})"
 
 
 def _cut(text: str, budget: int, left_out: LeftOut) -> str:
@@ -93,12 +130,15 @@ def _earlier(ask: Ask, question: str, task: Task) -> str | None:
 
 
 def _within(found: tuple[Source, ...], budget: int, left_out: LeftOut) -> Iterator[Source]:
-    """Give the sources as far as the budget goes, and note what does not fit."""
-    for source in found:
+    """Give the sources as far as the budget, lines and words go, and note what does not fit."""
+    lines, words = LINES, WORDS
+    for place, source in enumerate(found):
         kept: dict[int, str] = {}
         for line, text in source.lines.items():
-            budget -= len(text) + 1
-            if budget < 0:
+            budget, lines = budget - len(text) - 1, lines - 1
+            if budget >= 0:  # A line that is too long anyway is not taken apart.
+                words -= len(WORD.findall(text))
+            if min(budget, lines, words) < 0 or place >= SOURCES:
                 left_out.setdefault(source.file, []).append(f"{line}-{max(source.lines)}")
                 break
             kept[line] = text

@@ -13,6 +13,7 @@ from flask import current_app
 from codesherpa import providers, sherpas
 from codesherpa.chat.reply import Reply
 from codesherpa.concurrency import Cancellation
+from codesherpa.concurrency.fairness import working_for
 from codesherpa.extensions import db
 from codesherpa.integrations import jobs
 from codesherpa.integrations.github import client, comments, events, permissions, publishing, records
@@ -121,21 +122,21 @@ def ask_sherpa(task: Task, pull: Pull, row: Review, files: list[File]) -> None:
     provider = providers.of(current_app)
     sherpa = sherpas.for_kind(row.kind)
     question = task.job.payload.get("question") or ""
-    brief = sherpa.brief(
-        Ask(
-            message=f"{REVIEW if row.kind == 'review' else EXPLAIN} {question}".strip(),
-            code_context=as_diff(files),
-            language=pull.preferences.language,
-            instructions=pull.preferences.instructions,
-        )
+    ask = Ask(
+        message=f"{REVIEW if row.kind == 'review' else EXPLAIN} {question}".strip(),
+        code_context=as_diff(files),
+        language=pull.preferences.language,
+        instructions=pull.preferences.instructions,
     )
     cancellation = Cancellation()
     task.cancellation.on_cancel(cancellation.cancel)
     meter = Meter(current_app.config["BEDROCK_MODEL_ALIASES"])
-    reply = Reply(sherpa, meter.watch(provider, sherpa.name), brief, cancellation)
-    overtaken = Overtaking(task.job, pull, row.head_sha, cancellation)
-    for _ in reply:
-        overtaken.look()
+    with working_for(("github", row.repository_id), cancellation):
+        brief = sherpa.brief(ask)
+        reply = Reply(sherpa, meter.watch(provider, sherpa.name), brief, cancellation)
+        overtaken = Overtaking(task.job, pull, row.head_sha, cancellation)
+        for _ in reply:
+            overtaken.look()
     records.spent(row, meter.usage)
     task.hold()
     left_out = [f"{name}: too much for one review" for name in getattr(brief, "left_out", ())]

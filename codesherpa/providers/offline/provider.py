@@ -10,13 +10,17 @@ from typing import Any
 
 from codesherpa.analysis import outline
 from codesherpa.analysis.phrases import Voice
-from codesherpa.concurrency import Cancellation, offload
+from codesherpa.analysis.sources import beginning
+from codesherpa.concurrency import Cancellation
+from codesherpa.concurrency.children import Overrun, compute, pool
+from codesherpa.concurrency.fairness import TASK, Cancelled, working_for
 from codesherpa.providers.interface import Brief, End, Text, Usage
 from codesherpa.providers.offline import review
 
 # What a model writes in a word's time, and the longest that a whole answer is held back for its look.
 PACE = 0.004
 LONGEST = 1.5
+_BRIEFLY = 2.0  # Seconds for the beginning of code that took too long as a whole.
 _WORD = re.compile(r"\s*\S+\s*")
 
 
@@ -43,7 +47,7 @@ class OfflineProvider:
         """
         stopped = threading.Event()
         cancellation.on_cancel(stopped.set)
-        pieces = [] if stopped.is_set() else self._pieces(_answer(brief, stopped))
+        pieces = [] if stopped.is_set() else self._pieces(_unless_cancelled(brief, cancellation))
         for piece in pieces:
             if stopped.is_set():
                 break
@@ -63,11 +67,20 @@ class OfflineProvider:
         return ["".join(words[start : start + run]) for start in range(0, len(words), run)]
 
 
-def _answer(brief: Brief, stopped: threading.Event) -> str:
+def _unless_cancelled(brief: Brief, cancellation: Cancellation) -> str:
+    """Make the whole answer, "" where it is cancelled meanwhile."""
+    try:
+        with working_for(TASK.get().owner, cancellation):
+            return _answer(brief)
+    except Cancelled:
+        return ""
+
+
+def _answer(brief: Brief) -> str:
     """Make the whole answer: JSON where the brief has a tool, else markdown."""
     voice = Voice(brief.language)
     if brief.task == "review":
-        found = review.make(brief.sources, voice, stopped, brief.evidence)
+        found = review.make(brief, voice)
         return _dump(found) if brief.tool else review.markdown(found, voice)
     if brief.task == "explanation":
         told = _explain(brief, voice)
@@ -76,11 +89,38 @@ def _answer(brief: Brief, stopped: threading.Event) -> str:
 
 
 def _explain(brief: Brief, voice: Voice) -> dict[str, Any]:
-    told = offload(outline.explain, brief.sources, brief.language)
-    opening = voice.say("offline_explanation")
+    told, notice = _told(brief, voice)
+    opening = " ".join(filter(None, [voice.say("offline_explanation"), notice]))
     return {key: value for key, value in told.items() if key != "kind"} | {
-        "explanation": f"{opening}\n\n{told['explanation']}"
+        "explanation": f"{opening}\n\n{told['explanation']}".strip()
     }
+
+
+def _told(brief: Brief, voice: Voice) -> tuple[dict[str, Any], str]:
+    """Return the explanation of the code, and what to say where that is not about all of it."""
+    if brief.limited and not brief.sources:
+        return _nothing_told(brief), voice.say("too_large")
+    notice = voice.say("too_large") if brief.limited else ""
+    try:
+        size = sum(source.size for source in brief.sources)
+        return compute(outline.explain, brief.sources, brief.language, size=size), notice
+    except Overrun:
+        return _told_first(brief, voice)
+
+
+def _told_first(brief: Brief, voice: Voice) -> tuple[dict[str, Any], str]:
+    """Explain the beginning of code that is too much as a whole."""
+    first = beginning(brief.sources)
+    lines = voice.count("lines", sum(len(source.lines) for source in first))
+    try:
+        told = pool().run(outline.explain, first, brief.language, seconds=_BRIEFLY)
+    except Overrun:
+        return _nothing_told(brief), voice.say("too_large")
+    return told, f"{voice.say('too_large')} {voice.say('first_lines', lines=lines)}"
+
+
+def _nothing_told(brief: Brief) -> dict[str, Any]:
+    return outline.explain((), brief.language) | {"explanation": ""}
 
 
 def _dump(answer: dict[str, Any]) -> str:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from codesherpa.analysis import tokens
-from codesherpa.analysis.lint import Finding, lint, score, security_risk
+from codesherpa.analysis.checking import Checked, check
+from codesherpa.analysis.lint import Finding, score, security_risk
 from codesherpa.analysis.phrases import Voice, code
 from codesherpa.analysis.ruff import LintError, RuffMissing, RuffTimeout
 from codesherpa.analysis.rules import SEVERITIES
 from codesherpa.analysis.sources import Source
-from codesherpa.concurrency import offload
+from codesherpa.concurrency.children import Overrun, compute
 from codesherpa.errors import ModelError, ModelTimeout
+from codesherpa.providers.interface import Brief
 
 _MOST_FILES = 100
 _MOST_FINDINGS = 200
@@ -29,57 +29,76 @@ _UNKNOWN = 5
 @dataclass(slots=True)
 class _Review:
     findings: list[Finding] = field(default_factory=list)
+    more: int = 0
     checked: int = 0
     diffs: bool = False
     notes: list[str] = field(default_factory=list)
     late: LintError | None = None
 
 
-def make(
-    sources: Sequence[Source], voice: Voice, stopped: threading.Event, evidence: Sequence[Finding] | None = None
-) -> dict[str, Any]:
+def make(brief: Brief, voice: Voice) -> dict[str, Any]:
     """Return summary, findings (the most severe first), quality score and security risk.
 
-    `evidence` is what ruff found in the sources, None where nobody has looked yet. Gives up between two files where
-    `stopped` is set. Raises ModelError where ruff is missing, ModelTimeout
-    where it was too slow for every file.
+    Checks the brief's sources unless that has been done. Raises ModelError where ruff is missing, ModelTimeout where
+    it was too slow for every file, Cancelled and ModelUnavailable.
     """
-    done = _Review()
-    deadline = time.monotonic() + _ALL
-    for source in sources[:_MOST_FILES]:
-        if stopped.is_set():
-            break
-        _look(done, source, voice, deadline - time.monotonic(), known=evidence is not None)
-    done.findings += evidence or ()
+    sources = brief.sources[:_MOST_FILES]
+    if brief.evidence is not None:
+        checked = Checked(brief.evidence, more=brief.more_evidence, limited=brief.limited)
+    else:
+        checked = check(sources, seconds=_ALL, one=_ONE)
+    seen, limited = _see(sources, voice.language)
+    done = _Review(list(checked.findings), checked.more)
+    for place, source in enumerate(sources):
+        _look(done, source, seen.get(place), checked, place, voice)
     if done.late and not done.checked:
         raise ModelTimeout(str(done.late)) from done.late
-    if len(sources) > _MOST_FILES:
-        done.notes.append(voice.say("too_many", n=len(sources) - _MOST_FILES))
-    return _shape(done, bool(sources), voice)
+    if len(brief.sources) > _MOST_FILES:
+        done.notes.append(voice.say("too_many", n=len(brief.sources) - _MOST_FILES))
+    if limited or checked.limited or brief.limited:
+        done.notes.insert(0, voice.say("too_large"))
+    return _shape(done, bool(brief.sources) or brief.limited, voice)
 
 
-def _look(done: _Review, source: Source, voice: Voice, seconds: float, *, known: bool) -> None:
-    """Check one file unless its findings are `known`, or say why that cannot be done."""
-    file = source.file
-    if not source.lines or source.added == frozenset():
-        done.notes.append(voice.say("nothing_added" if source.lines else "nothing_shown", file=file))
+def _look(done: _Review, source: Source, seen: str | None, checked: Checked, place: int, voice: Voice) -> None:
+    """Count one file as checked, or say why it was not."""
+    fault = checked.faults.get(place)
+    if not _has_lines(source):
+        done.notes.append(voice.say("nothing_added" if source.lines else "nothing_shown", file=source.file))
     elif source.language != "python":
-        done.notes.append(offload(_seen, source, voice))
-    else:
-        try:
-            done.findings += () if known else lint(source, timeout=max(0.1, min(_ONE, seconds)))
-        except RuffMissing as missing:
-            raise ModelError(str(missing)) from missing
-        except LintError as failed:
-            done.late = failed if isinstance(failed, RuffTimeout) else done.late
-            done.notes.append(voice.say("not_checked", file=file, reason=str(failed)))
-        else:
-            done.checked += 1
-            done.diffs = done.diffs or source.added is not None
+        done.notes += [seen] if seen else []
+    elif isinstance(fault, RuffMissing):
+        raise ModelError(str(fault)) from fault
+    elif fault:
+        done.late = fault if isinstance(fault, RuffTimeout) else done.late
+        done.notes.append(voice.say("not_checked", file=source.file, reason=str(fault)))
+    elif not checked.limited:
+        done.checked += 1
+        done.diffs = done.diffs or source.added is not None
+
+
+def _has_lines(source: Source) -> bool:
+    return bool(source.lines) and source.added != frozenset()
+
+
+def _see(sources: Sequence[Source], language: str) -> tuple[dict[int, str], bool]:
+    """Say what can be seen of each source in another language, by its place, and whether a limit was reached."""
+    others = [(place, one) for place, one in enumerate(sources) if _has_lines(one) and one.language != "python"]
+    if not others:
+        return {}, False
+    try:
+        told = compute(see, [one for _, one in others], language, size=sum(one.size for _, one in others))
+    except Overrun:
+        return {}, True
+    return dict(zip((place for place, _ in others), told, strict=True)), False
+
+
+def see(sources: Sequence[Source], language: str) -> list[str]:
+    """Say what can be seen of code in other languages, and that it is not checked."""
+    return [_seen(source, Voice(language)) for source in sources]
 
 
 def _seen(source: Source, voice: Voice) -> str:
-    """Say what can be seen of code in another language, and that it is not checked."""
     known = tokens.known(source)
     names = list(tokens.read(source).defined)[:8] if known else []
     listed = f" ({', '.join(map(code, names))})" if names else ""
@@ -94,7 +113,7 @@ def _shape(done: _Review, any_sources: bool, voice: Voice) -> dict[str, Any]:
     return {
         "summary": " ".join([voice.say("offline_review"), *_summary(done, ranked, any_sources, voice)]),
         "findings": shown,
-        "quality_score": score(ranked) if done.checked else _UNKNOWN,
+        "quality_score": score(ranked) if done.checked or ranked else _UNKNOWN,
         "security_risk": security_risk(ranked),
     }
 
@@ -103,7 +122,7 @@ def _summary(done: _Review, ranked: Sequence[Finding], any_sources: bool, voice:
     if not any_sources:
         yield voice.say("send_review")
     if done.checked:
-        found = voice.count("findings", len(ranked)) if ranked else voice.say("no_findings")
+        found = voice.count("findings", len(ranked) + done.more) if ranked else voice.say("no_findings")
         yield voice.say("reviewed", files=voice.count("files", done.checked), findings=found)
     if ranked:
         worst = ranked[0]
@@ -112,8 +131,8 @@ def _summary(done: _Review, ranked: Sequence[Finding], any_sources: bool, voice:
         yield voice.say("added_only")
     yield from done.notes
     if len(ranked) > _MOST_FINDINGS:
-        yield voice.say("more_findings", n=len(ranked) - _MOST_FINDINGS)
-    yield voice.say("limits" if done.checked else "score_of_nothing")
+        yield voice.say("more_findings", n=len(ranked) + done.more - _MOST_FINDINGS)
+    yield voice.say("limits" if done.checked or ranked else "score_of_nothing")
 
 
 def markdown(review: dict[str, Any], voice: Voice) -> str:
