@@ -212,7 +212,9 @@ def kind_of(fault: Exception) -> AppError:
         case JWTExtendedException() | PyJWTError():
             return Unauthorized()
         case TooMuch():
-            return BadRequest("The body must be a JSON object, not nested so deep and with no number so long.")
+            return BadRequest(
+                "The body must be a JSON object, not nested so deep, with no number so long and with fewer values."
+            )
         case HTTPException() if fault.code in BY_STATUS:
             return BY_STATUS[fault.code]()
         case HTTPException() if fault.code is not None and fault.code < 500:

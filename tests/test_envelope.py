@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -13,7 +15,9 @@ from flask import Flask
 from orjson import Fragment
 
 from codesherpa import errors
+from codesherpa.api import TooMuch, loads
 from codesherpa.extensions import db, socketio
+from codesherpa.integrations import signatures
 from codesherpa.json import Packets, written
 from codesherpa.user.models import User
 from tests.conftest import Caller
@@ -230,7 +234,7 @@ def test_other_letters_than_ascii_are_written_as_they_are(ada: Caller) -> None:
 DEEP, LONG = b'{"a":' * 5000 + b"1" + b"}" * 5000, b'{"a": -' + b"9" * 5000 + b"}"
 IS_NONE, IS_TOO_MUCH = (
     "The body must be a JSON object.",
-    "The body must be a JSON object, not nested so deep and with no number so long.",
+    "The body must be a JSON object, not nested so deep, with no number so long and with fewer values.",
 )
 
 
@@ -258,3 +262,41 @@ def test_a_body_that_is_no_json_object_is_a_bad_request_however_deep(
 
     assert (answer.status_code, answer.json["data"]["code"]) == (400, "bad_request")
     assert answer.json["message"] == message
+
+
+MANY = {
+    "fields": "{" + ",".join(f'"{number}":1' for number in range(5_000)) + "}",
+    "lists": '{"name": [' + "[]," * 10_000 + "[]]}",
+    "objects": '{"name": [' + '{"a":1},' * 5_000 + "{}]}",
+    "strings": '{"name": [' + '"a",' * 10_000 + '"a"]}',
+}
+
+
+@pytest.mark.parametrize("body", MANY.values(), ids=MANY)
+def test_a_body_of_too_many_values_is_refused_before_it_is_read(
+    ada: Caller, body: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unused = SimpleNamespace(loads=lambda *_args, **_settings: pytest.fail("it was read"))
+    monkeypatch.setattr(sys.modules["codesherpa.api"], "json", unused)
+
+    answer = ada.post("/agents", data=body, **JSON)
+
+    assert (answer.status_code, answer.json["data"]["code"]) == (400, "bad_request")
+    assert answer.json["message"] == IS_TOO_MUCH
+
+
+@pytest.mark.parametrize(
+    "code", ["x = [1, {2}]\n" * 10_000, "say(\"a\", 'b')\\" * 10_000, '\\"' * 40_000, "\\" * 40_001, '"' * 90_000]
+)
+def test_signs_in_a_text_are_no_values(code: str) -> None:
+    body = json.dumps({"message": "Look at [this], please", "code_context": code}).encode()
+
+    assert loads(body)["code_context"] == code
+
+
+def test_a_delivery_may_have_more_values_than_a_client_sends() -> None:
+    body = json.dumps({"commits": [[number] for number in range(20_000)]}).encode()
+
+    with pytest.raises(TooMuch):
+        loads(body)
+    assert len(loads(body, signatures.MOST_VALUES)["commits"]) == 20_000

@@ -13,7 +13,7 @@ from flask_socketio import ConnectionRefusedError, Namespace, SocketIO
 from marshmallow import Schema, ValidationError
 
 from codesherpa import edge
-from codesherpa.api import envelope, refusal
+from codesherpa.api import MOST_VALUES, envelope, refusal
 from codesherpa.auth import tokens
 from codesherpa.chat import audience, following, rooms, schemas, service
 from codesherpa.chat.process import Process, here
@@ -80,7 +80,7 @@ def taking(
 
 
 def only_object(payload: tuple[Any, ...]) -> dict[str, Any]:
-    if len(payload) != 1 or not isinstance(payload[0], dict):
+    if len(payload) != 1 or not isinstance(payload[0], dict) or len(payload[0]) > MOST_VALUES:
         raise BadRequest("Send one JSON object.")
     return payload[0]
 

@@ -187,6 +187,9 @@ class Pool:
         except Full:
             outcome = "refused"
             raise busy() from None
+        except ModelUnavailable:
+            outcome = "refused"
+            raise
         except Cancelled:
             outcome = "cancelled"
             raise
@@ -246,7 +249,7 @@ class Pool:
             child = Child(self.memory)
         except OSError as refused:  # No process or no descriptor is to be had.
             log.warning("no child process", reason=str(refused))
-            raise Overrun("crash") from refused
+            raise busy() from refused
         with self._lock:
             self._busy.add(child)
         if self._closed.is_set():

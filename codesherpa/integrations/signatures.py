@@ -14,6 +14,7 @@ from codesherpa.errors import NotConfigured, Unauthorized
 from codesherpa.limits import count_refused
 
 HEADER = "X-Hub-Signature-256"
+MOST_VALUES = 100_000  # In the JSON of a delivery: a push may have thousands of files.
 
 
 def signed_body(secret: str | None) -> bytes:

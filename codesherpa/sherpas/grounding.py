@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
+from itertools import chain
 
 from codesherpa.analysis.sources import Source
 
@@ -11,6 +13,8 @@ from codesherpa.analysis.sources import Source
 REACH = 3
 # The fewest letters of quoted code that can tell a line from the others.
 TELLING = 4
+# Quotes of one finding that are looked for, each in every line.
+QUOTES = 20
 NAMELESS = {"message", "code_context"}
 NAME = re.compile(r"[^\W\d]\w{2,}")
 QUOTE = re.compile(r"`+([^`]+)`+")
@@ -19,7 +23,7 @@ QUOTE = re.compile(r"`+([^`]+)`+")
 def quotes(*texts: str) -> list[str]:
     """Return the code that the texts quote between backticks, line by line."""
     found = [line.strip() for text in texts for quote in QUOTE.findall(text) for line in quote.splitlines()]
-    return [line for line in found if len(line) >= TELLING]
+    return [line for line in found if len(line) >= TELLING][:QUOTES]
 
 
 class Ground:
@@ -28,6 +32,7 @@ class Ground:
     def __init__(self, sources: Sequence[Source]) -> None:
         self._sources = sources
         self._squeezed: dict[int, dict[int, str]] = {}
+        self._names: dict[int, Names] = {}
 
     def locate(self, file: str, line: int | None, quoted: Sequence[str], fix: str) -> tuple[Source, int] | None:
         """Return the place that was meant, None where it cannot be told.
@@ -67,7 +72,9 @@ class Ground:
         close = _close(source, line)
         if known is not None:
             return known if source.added is None or known in source.added else close or known
-        return _resembling(source, fix) or close
+        if id(source) not in self._names:
+            self._names[id(source)] = Names(source)
+        return self._names[id(source)].resembling(fix) or close
 
     def _quoting(self, source: Source, quoted: Sequence[str]) -> list[int]:
         """Return the lines that have one of the quotes in them, whatever their white space."""
@@ -114,13 +121,25 @@ def _close(source: Source, line: int | None) -> int | None:
     return nearest if abs(nearest - line) <= REACH else None
 
 
-def _resembling(source: Source, fix: str) -> int | None:
-    """Return the line that has the most names in common with a line of the fix, at least half of them."""
-    best, place = 0.5, None
-    for names in filter(None, map(_names, fix.splitlines()[:20])):
+class Names:
+    """The names in a source's lines, taken in once: a model may give hundreds of findings about it."""
+
+    def __init__(self, source: Source) -> None:
+        self._sizes: dict[int, int] = {}
+        self._lines: dict[str, list[int]] = {}
         for line, text in source.lines.items():
-            there = _names(text)
-            share = len(names & there) / len(names | there)
-            if share > best or (share == best and place is None):
-                best, place = share, line
-    return place
+            names = _names(text)
+            self._sizes[line] = len(names)
+            for name in names:
+                self._lines.setdefault(name, []).append(line)
+
+    def resembling(self, fix: str) -> int | None:
+        """Return the line that has the most names in common with a line of the fix, at least half of them."""
+        best, place = 0.5, None
+        for names in filter(None, map(_names, fix.splitlines()[:20])):
+            common = Counter(chain.from_iterable(self._lines.get(name, ()) for name in names))
+            for line in sorted(common):
+                share = common[line] / (len(names) + self._sizes[line] - common[line])
+                if share > best or (share == best and place is None):
+                    best, place = share, line
+        return place

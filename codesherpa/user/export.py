@@ -20,7 +20,9 @@ from codesherpa.shown import shown
 from codesherpa.user import schemas
 from codesherpa.user.models import User
 
-CHUNK = 50  # Rows at a time; a chat with its code may have a quarter of a megabyte.
+CHUNK = 50  # Rows at a time, fewer where they are large: a chat with its code may have a quarter of a megabyte.
+FIRST = 5  # Rows that show how large they are.
+PIECE = 1 << 20  # Bytes that are written in one go, in a hundredth of a second.
 MESSAGE = "All that is stored about you."
 LONGEST = 600.0  # Seconds after which an export no longer keeps its user from another.
 RETRY_AFTER = 5
@@ -88,19 +90,21 @@ def document(user: User) -> Iterator[bytes]:
     yield head + b'{"user":' + written(schemas.User().dump(user)).strip()
     for name, (schema, next_rows) in PARTS.items():
         before = b',"' + name.encode() + b'":['
-        for rows in chunks(next_rows, user.id):
-            yield before + written(schema.dump(rows, many=True)).strip()[1:-1]
+        for piece in pieces(user.id, schema, next_rows):
+            yield before + piece
             before = b","
             time.sleep(0)  # Others have their turn, however much it is.
         yield before + b"]" if before != b"," else b"]"
     yield b"}" + tail
 
 
-def chunks(next_rows: Select[Any], user_id: int) -> Iterator[list[Any]]:
-    """Yield every row of a selection, a chunk a query."""
-    last = 0
-    while rows := fetch(next_rows, user_id=user_id, last=last, most=CHUNK):
-        yield rows
-        if len(rows) < CHUNK:
+def pieces(user_id: int, schema: Schema, next_rows: Select[Any]) -> Iterator[bytes]:
+    """Yield every row of a selection, as many in a query as make a piece."""
+    last, most = 0, min(FIRST, CHUNK)
+    while rows := fetch(next_rows, user_id=user_id, last=last, most=most):
+        piece = written(schema.dump(rows, many=True)).strip()[1:-1]
+        yield piece
+        if len(rows) < most:
             return
         last = rows[-1].id
+        most = max(1, min(CHUNK, len(rows) * PIECE // (len(piece) + 1)))

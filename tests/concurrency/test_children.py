@@ -272,13 +272,13 @@ def test_small_work_stays_in_this_process_and_large_work_does_not(pool: Pool, mo
     assert children.compute(jobs.pid, size=children.SMALL + 1) in pool.pids()
 
 
-def test_no_process_to_be_had_is_a_limit_too(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_finds_no_process_to_be_had_is_asked_to_come_back(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_args: object, **_settings: object) -> None:
         raise OSError("no more processes")
 
     monkeypatch.setattr(children.subprocess, "Popen", refuse)
 
-    with pytest.raises(Overrun):
+    with pytest.raises(ModelUnavailable):
         pool.run(jobs.pid)
 
 

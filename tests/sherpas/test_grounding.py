@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codesherpa.analysis.sources import Source, read
-from codesherpa.sherpas.grounding import Ground, quotes
+from codesherpa.sherpas.grounding import QUOTES, Ground, Names, quotes
 from tests.sherpas.answers import CODE, DIFF
 
 CART = read("Review", DIFF).sources
@@ -102,3 +102,28 @@ def test_whatever_is_said_the_place_exists(file: str, line: int | None, issue: s
         found = Ground(sources).locate(file, line, quotes(issue), fix)
 
         assert found is None or found[1] in found[0].lines
+
+
+WORDS = st.lists(st.sampled_from(["alpha", "beta", "gamma", "delta", "x1"]), max_size=4).map(" ".join)
+
+
+def resembling_by_looking_at_each_line(source: Source, fix: str) -> int | None:
+    best, place = 0.5, None
+    for names in filter(None, (set(line.split()) - {"x1"} for line in fix.splitlines())):
+        for line, text in source.lines.items():
+            there = set(text.split()) - {"x1"}
+            share = len(names & there) / len(names | there)
+            if share > best or (share == best and place is None):
+                best, place = share, line
+    return place
+
+
+@given(lines=st.lists(WORDS, max_size=6), fix=st.lists(WORDS, max_size=3))
+def test_the_line_that_resembles_a_fix_most_is_found_without_looking_at_each(lines: list[str], fix: list[str]) -> None:
+    source, text = Source("a.py", dict(enumerate(lines, 1)), "python"), "\n".join(fix)
+
+    assert Names(source).resembling(text) == resembling_by_looking_at_each_line(source, text)
+
+
+def test_only_some_of_many_quotes_are_looked_for() -> None:
+    assert len(quotes(" ".join(f"`quoted {n}`" for n in range(100)))) == QUOTES

@@ -17,6 +17,7 @@ from codesherpa.agents.models import Agent
 from codesherpa.errors import ModelThrottled, RateLimited
 from codesherpa.extensions import db
 from codesherpa.user import export
+from codesherpa.user.models import User
 from tests.conftest import Caller
 from tests.scripted import Scripted
 
@@ -186,3 +187,18 @@ def test_a_deleted_account_is_gone_with_all_that_is_its_own(
     assert app.extensions["process"].live == {}
     assert Caller(ada.client, ada.email).get("/chat").json["data"]["chats"] == []
     assert bob.get("/user/me").status_code == 200
+
+
+def test_large_rows_are_exported_a_few_at_a_time(app: Flask, ada: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export, "PIECE", 10_000)
+    with app.app_context():
+        rows = [{"user_id": ada.id, "name": f"Agent {number}", "system_prompt": "x" * 4_000} for number in range(20)]
+        db.session.execute(insert(Agent), rows)
+        db.session.commit()
+        user = db.session.get(User, ada.id)
+
+        pieces = list(export.pieces(user.id, *export.PARTS["agents"]))
+
+    assert [piece.count(b'"name"') for piece in pieces] == [5, *([2] * 7), 1]
+    names = [one["name"] for one in json.loads(b"[" + b",".join(pieces) + b"]")]
+    assert names == [f"Agent {number}" for number in range(20)]

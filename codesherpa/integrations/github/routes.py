@@ -15,7 +15,7 @@ from codesherpa.api import ApiBlueprint, envelope, loads
 from codesherpa.errors import BadRequest, UnsupportedMediaType
 from codesherpa.integrations.github import schemas, service
 from codesherpa.integrations.github.service import PATH, Reviews
-from codesherpa.integrations.signatures import signed_body
+from codesherpa.integrations.signatures import MOST_VALUES, signed_body
 from codesherpa.schema import WholeText
 
 webhook = Blueprint("github", __name__)
@@ -34,7 +34,7 @@ def deliver() -> Any:
     delivery, event = request.headers.get("X-GitHub-Delivery", ""), request.headers.get("X-GitHub-Event", "")
     if not DELIVERY.fullmatch(delivery) or not event:
         raise BadRequest("X-GitHub-Delivery and X-GitHub-Event must say what this is.")
-    payload = loads(body)
+    payload = loads(body, MOST_VALUES)
     if event == "ping":
         return jsonify(envelope({"taken": False}, "CodeSherpa is listening."))
     if service.receive(event, delivery, payload):

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, current_app, request
 
 from codesherpa.api import envelope, loads
 from codesherpa.errors import Forbidden, NotConfigured
-from codesherpa.integrations.signatures import signed_body
+from codesherpa.integrations.signatures import MOST_VALUES, signed_body
 from codesherpa.integrations.whatsapp import deliveries, outbox
 from codesherpa.limits import count_refused, unlimited
 
@@ -35,6 +35,6 @@ def verify() -> Response:
 def take() -> dict[str, Any]:
     """Keep what Meta delivers; the work does not make it wait."""
     body = signed_body(current_app.config["WHATSAPP_APP_SECRET"])
-    new = deliveries.keep(loads(body))
+    new = deliveries.keep(loads(body, MOST_VALUES))
     outbox.wake()
     return envelope({"new": new}, "Taken.")
