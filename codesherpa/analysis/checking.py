@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from codesherpa.analysis import lint, ruff
+from codesherpa.analysis import ruff
 from codesherpa.analysis.lint import Finding
-from codesherpa.analysis.ruff import LintError, RuffCrashed, RuffMissing, RuffTimeout
-from codesherpa.analysis.rules import SEVERITIES
+from codesherpa.analysis.ruff import LintError
 from codesherpa.analysis.sources import Source, beginning
+from codesherpa.analysis.survey import KINDS, survey
 from codesherpa.concurrency.children import SMALL, Overrun, pool, small_work
 
-MOST_FINDINGS = 1_000
 BRIEFLY = 2.0  # Seconds for the beginning of code that took too long as a whole.
 FEW = 20  # Sources that are checked in this process, a run of ruff or two each.
-KINDS: tuple[type[LintError], ...] = (RuffMissing, RuffTimeout, RuffCrashed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,31 +61,3 @@ def _first(python: Iterable[Source]) -> Checked:
 def _checked(told: dict[str, Any]) -> Checked:
     faults = {place: KINDS[kind](message) for place, kind, message in told["faults"]}
     return Checked(tuple(Finding(*found) for found in told["findings"]), faults, told["more"])
-
-
-def survey(sources: Iterable[tuple[int, Source]], seconds: float, one: float, all_or_none: bool) -> dict[str, Any]:
-    """Check sources one after the other, and return findings and faults as plain data."""
-    findings: list[Finding] = []
-    faults: list[tuple[int, int, str]] = []
-    give_up = time.monotonic() + seconds
-    for place, source in sources:
-        if faults and all_or_none:
-            break
-        try:
-            findings += lint.lint(source, timeout=_left(give_up, one))
-        except LintError as fault:
-            kind = next(number for number, kind in enumerate(KINDS) if isinstance(fault, kind))
-            faults.append((place, kind, str(fault)))
-    ranked = sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
-    return {
-        "findings": [astuple(finding) for finding in ranked[:MOST_FINDINGS]],
-        "faults": faults,
-        "more": max(0, len(ranked) - MOST_FINDINGS),
-    }
-
-
-def _left(give_up: float, one: float) -> float:
-    """Return how many seconds one source has. Raises RuffTimeout where there are none left."""
-    if (left := give_up - time.monotonic()) <= 0:
-        raise RuffTimeout("The offline reviewer's linter took too long.")
-    return min(one, left)

@@ -7,6 +7,7 @@ import resource
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 
 kept: list[bytearray] = []
@@ -18,6 +19,13 @@ def pid() -> int:
 
 def forever() -> None:
     time.sleep(60)
+
+
+def until(path: str) -> int:
+    """Wait until there is a file."""
+    while not Path(path).exists():
+        time.sleep(0.01)
+    return os.getpid()
 
 
 def start_another() -> int:
@@ -45,6 +53,9 @@ def seconds_left() -> float:
 
 
 def surroundings() -> dict[str, object]:
+    """Return the environment, and which large modules are there once all that jobs need is."""
+    for job in ("codesherpa.sherpas.code", "codesherpa.analysis.outline", "codesherpa.analysis.survey"):
+        import_module(job)
     modules = ("flask", "sqlalchemy", "eventlet", "codesherpa.extensions")
     return {"environment": sorted(os.environ), "modules": [name for name in modules if name in sys.modules]}
 

@@ -62,7 +62,7 @@ def test_one_user_never_has_all_the_places() -> None:
 
 
 def test_work_that_is_cancelled_leaves_the_queue() -> None:
-    queue, cancellation, ended = FairQueue("test", places=1, share=1, patience=20), Cancellation(), list[object]()
+    queue, cancellation, ended = FairQueue("test", places=1, share=1, patience=600), Cancellation(), list[object]()
 
     def wait() -> None:
         try:

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from codesherpa.analysis import tokens
 from codesherpa.analysis.checking import Checked, check
 from codesherpa.analysis.lint import Finding, score, security_risk
 from codesherpa.analysis.phrases import Voice, code
 from codesherpa.analysis.ruff import LintError, RuffMissing, RuffTimeout
 from codesherpa.analysis.rules import SEVERITIES
 from codesherpa.analysis.sources import Source
+from codesherpa.analysis.survey import see
 from codesherpa.concurrency.children import Overrun, compute
 from codesherpa.errors import ModelError, ModelTimeout
 from codesherpa.providers.interface import Brief
@@ -91,20 +91,6 @@ def _see(sources: Sequence[Source], language: str) -> tuple[dict[int, str], bool
     except Overrun:
         return {}, True
     return dict(zip((place for place, _ in others), told, strict=True)), False
-
-
-def see(sources: Sequence[Source], language: str) -> list[str]:
-    """Say what can be seen of code in other languages, and that it is not checked."""
-    return [_seen(source, Voice(language)) for source in sources]
-
-
-def _seen(source: Source, voice: Voice) -> str:
-    known = tokens.known(source)
-    names = list(tokens.read(source).defined)[:8] if known else []
-    listed = f" ({', '.join(map(code, names))})" if names else ""
-    language = tokens.title(source.language) if source.language else voice.say("unknown_language")
-    lines = voice.count("lines", len(source.lines))
-    return voice.say("not_linted", file=source.file, language=language, lines=lines, comments=listed)
 
 
 def _shape(done: _Review, any_sources: bool, voice: Voice) -> dict[str, Any]:
