@@ -70,7 +70,8 @@ class Child:
 
     def __init__(self, memory: int) -> None:
         ours, theirs = socket.socketpair()
-        command = [sys.executable, "-I", str(Path(__file__).with_name("child.py")), str(os.getpid()), str(memory)]
+        program = str(Path(__file__).with_name("child.py"))
+        command = [sys.executable, "-I", "-B", program, str(os.getpid()), str(memory)]
         try:
             # An empty environment: no setting and no secret of the server's reaches it. A group of its own: what it
             # starts ends with it.

@@ -14,6 +14,7 @@ from codesherpa.analysis.lint import Finding
 from codesherpa.analysis.sources import Source
 from codesherpa.concurrency.children import SMALL, Overrun, compute, pool
 from codesherpa.concurrency.fairness import Cancelled
+from codesherpa.errors import ModelUnavailable
 from codesherpa.providers.interface import Brief, Task, Tool, Turn
 from codesherpa.sherpas import code, turns
 from codesherpa.sherpas.code import Code
@@ -113,12 +114,15 @@ def footer(brief: Brief) -> str:
     return "\n".join([phrases(brief.language).left_out, "", *rows]) if rows else ""
 
 
-def _check(found: Sequence[Source]) -> Checked:
-    """Return what ruff finds within PATIENCE; a review is worth having without it."""
+def _check(found: Sequence[Source]) -> Checked | None:
+    """Return what ruff finds within PATIENCE, None where nobody could look; a review is worth having without it."""
     try:
         checked = check(found, PATIENCE, all_or_none=True)
     except Cancelled:
         return Checked()
+    except ModelUnavailable as full:
+        log.warning("there is no evidence", reason=full.message)
+        return None
     for fault in checked.faults.values():
         log.warning("evidence is incomplete", reason=str(fault))
     return checked

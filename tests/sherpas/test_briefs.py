@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from codesherpa.analysis import lint
 from codesherpa.analysis.ruff import RuffMissing
+from codesherpa.errors import ModelUnavailable
 from codesherpa.providers.interface import Turn
 from codesherpa.sherpas import SHERPAS, briefs, code, codebase_sherpa, prompts, review_monk, turns
 from codesherpa.sherpas.briefs import CodeBrief
@@ -177,6 +178,15 @@ def test_without_ruff_there_is_a_review_without_evidence(monkeypatch: pytest.Mon
 
     assert told(brief, "evidence") == ""
     assert brief.evidence is None  # Nobody has looked: a provider that needs it looks itself.
+
+
+def test_where_no_place_is_free_for_ruff_there_is_a_review_without_evidence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_args: object, **_settings: object) -> None:
+        raise ModelUnavailable
+
+    monkeypatch.setattr(briefs, "check", full)
+
+    assert brief_of("review_monk").evidence is None
 
 
 def test_code_that_ruff_found_nothing_in_was_looked_at() -> None:

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from prometheus_client import REGISTRY
 
-from codesherpa.analysis import checking, outline
+from codesherpa.analysis import checking, outline, survey
 from codesherpa.analysis.lines import MOST, head
 from codesherpa.analysis.phrases import LANGUAGES
 from codesherpa.analysis.sources import Source, beginning
@@ -87,6 +87,15 @@ def test_a_limit_makes_no_score_of_what_was_not_checked(limited: Limited) -> Non
 
     assert "1 file checked" not in result["summary"]
     assert result["quality_score"] == (5 if limited.always else 1)
+
+
+def test_findings_that_are_not_told_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(survey, "MOST_FINDINGS", 5)
+
+    result = reply_to("review_monk", Ask("review this", "def f(x):\n" + "    eval(x)\n" * 20)).outcome.result
+
+    assert len(result["findings"]) == 5
+    assert "20 findings" in result["summary"]
 
 
 def test_a_chat_whose_code_reaches_a_limit_is_complete(app: Flask, ada: Caller, limited: Limited) -> None:
