@@ -6,7 +6,17 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-_TOKEN = re.compile(r"\"\"\"|'''|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|#.*|[()\[\]{}]|\\$", re.DOTALL)
+_STRINGS = {'"': r"\"(?:\\.|[^\"\\])*+\"", "'": r"'(?:\\.|[^'\\])*+'"}
+
+
+def _token(loose: str) -> re.Pattern[str]:
+    """Compile the signs of a line in which none of the `loose` quotes is closed any more."""
+    strings = [string for quote, string in _STRINGS.items() if quote not in loose]
+    return re.compile("|".join([r"\"\"\"|'''", *strings, r"#.*|[()\[\]{}]|\\$|[\"']"]), re.DOTALL)
+
+
+# Where nothing closes a quote, nothing closes a later one of its kind on the same line, so none is looked for again.
+_TOKENS = {loose: _token(loose) for loose in ("", '"', "'", "\"'")}
 _PAIRS = {")": "(", "]": "[", "}": "{"}
 
 
@@ -38,14 +48,14 @@ def scan(lines: Sequence[str]) -> Layout:
 
 def _scan_line(layout: Layout, line: str, row: int) -> bool:
     """Follow one line's brackets and strings; tell whether a backslash joins the next one to it."""
-    at = 0
+    at, loose = 0, ""
     while True:
         if layout.string:
             end = _close(line, layout.string, at)
             if end < 0:
                 return False
             layout.string, at = "", end + 3
-        found = _TOKEN.search(line, at)
+        found = _TOKENS[loose].search(line, at)
         if not found:
             return False
         sign, at = found[0], found.end()
@@ -57,14 +67,24 @@ def _scan_line(layout: Layout, line: str, row: int) -> bool:
             _match(layout, sign, row)
         elif sign == "\\":
             return True
+        elif sign in _STRINGS and sign not in loose:
+            loose = "".join(quote for quote in _STRINGS if quote in loose + sign)
 
 
 def _close(line: str, quote: str, at: int) -> int:
     """Return where the triple quote closes, past escaped ones, or -1."""
     end = line.find(quote, at)
-    while end > 0 and (end - len(line[:end].rstrip("\\"))) % 2:
+    while end > 0 and _is_escaped(line, end):
         end = line.find(quote, end + 1)
     return end
+
+
+def _is_escaped(line: str, at: int) -> bool:
+    """Return True if an odd number of backslashes stands before a letter."""
+    begin = at
+    while begin and line[begin - 1] == "\\":
+        begin -= 1
+    return (at - begin) % 2 == 1
 
 
 def _match(layout: Layout, closing: str, row: int) -> None:

@@ -135,7 +135,7 @@ def rings(module: Module) -> list[list[str]]:
 
 def _release(held: dict[str, None], path: str) -> list[str]:
     """Take what was held since `path`, itself included."""
-    ring: list[str] = []
-    while path not in ring:
+    ring = [held.popitem()[0]]
+    while ring[-1] != path:
         ring.append(held.popitem()[0])
     return ring

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import tomllib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ _CONCEPTS: dict[str, dict[str, Any]] = tomllib.loads(
     (Path(__file__).parent / "data" / "concepts.toml").read_text(encoding="utf-8")
 )
 _PLACES = {key: place for place, key in enumerate(_CONCEPTS)}
+_Scope = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 # What nearly all code has is told only where there is little else.
 _COMMON = 3
 
@@ -147,8 +149,34 @@ def _is_closure(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     ]
     if len(inner) < 2:
         return False
-    bound = _bound(node)
-    return any(_free(child) & bound for child in inner if child is not node)
+    return _uses_outer(node, _bound(node))
+
+
+def _uses_outer(node: _Scope, bound: set[str]) -> bool:
+    """Return True if a function inside this one reads a `bound` name that it does not bind itself.
+
+    Each node is looked at once, however deep the functions are nested.
+    """
+    inside: list[set[str]] = []  # What each of the functions around a node binds, this one left out.
+    hidden = Counter[str]()  # How many of them bind a name.
+    waiting: list[ast.AST | None] = list(ast.iter_child_nodes(node))
+    while waiting:
+        child = waiting.pop()
+        if child is None:
+            hidden.subtract(inside.pop())
+        elif isinstance(child, _Scope):
+            body = child.body if isinstance(child.body, list) else [child.body]
+            outside = {id(one) for one in body}
+            waiting += [one for one in ast.iter_child_nodes(child) if id(one) not in outside]
+            waiting += [None, *body]
+            inside.append(_bound(child))
+            hidden.update(inside[-1])
+        elif isinstance(child, ast.Name) and isinstance(child.ctx, ast.Load) and child.id in bound:
+            if hidden[child.id] < len(inside):
+                return True
+        else:
+            waiting += ast.iter_child_nodes(child)
+    return False
 
 
 def _wraps(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
@@ -176,14 +204,3 @@ def _bound(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> set[str
         if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
             stack += ast.iter_child_nodes(child)
     return names
-
-
-def _free(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> set[str]:
-    body = node.body if isinstance(node.body, list) else [node.body]
-    read = {
-        child.id
-        for statement in body
-        for child in ast.walk(statement)
-        if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Load)
-    }
-    return read - _bound(node)

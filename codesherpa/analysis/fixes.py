@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 
 from codesherpa.analysis import languages
 from codesherpa.analysis.ruff import Diagnostic, Edit
@@ -15,6 +16,7 @@ _NOT_RUFFS = frozenset(
 )
 _SHOWN = 12
 _WIDE = 500
+_CLOSINGS = 20  # Closing brackets at which a call is tried for its end.
 
 
 def lines_after(found: Diagnostic, rows: Sequence[str]) -> str | None:
@@ -107,8 +109,8 @@ def _literal(row: str, begin: int, end: int) -> str | None:
 
 def _timeout(row: str, begin: int, _end: int) -> str | None:
     """Pass a timeout to a call that ends on its line."""
-    for end in range(begin, len(row)):
-        if row[end] == ")" and (call := _call(row[begin : end + 1])):
+    for end in islice((at for at in range(begin, len(row)) if row[at] == ")"), _CLOSINGS):
+        if call := _call(row[begin : end + 1]):
             comma = ", " if call.args or call.keywords else ""
             return f"{row[:end].rstrip(', ')}{comma}timeout=10{row[end:]}"
     return None

@@ -6,10 +6,15 @@ import ast
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 from codesherpa.analysis import control
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef
+# What `show` looks at of a tree: far more than the width of a line holds.
+_MOST_NODES = 100
+_MOST_ITEMS = 40
+_MOST_LINKS = 60
 _CALL = re.compile(r"\w+\([^)]*\)(?: *->.*)?$")
 
 
@@ -85,11 +90,52 @@ def show(node: ast.AST | None, width: int = 60) -> str:
     """Return a node's code in one line, cut at `width`."""
     if node is None:
         return ""
+    if _is_endless(node):
+        return "…"
     try:
-        text = " ".join(ast.unparse(node).split())
+        text = " ".join(ast.unparse(node if _is_small(node) else _beginning(node)).split())
     except RecursionError:
         return "…"
     return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _is_endless(node: ast.AST) -> bool:
+    """Return True for a chain of calls and attributes so long that its beginning is too deep to be looked for.
+
+    Each link of a chain is shown by itself, so each must cost no more than a few links.
+    """
+    links = 0
+    while links <= _MOST_LINKS and isinstance(node, ast.Call | ast.Attribute | ast.Subscript):
+        node = node.func if isinstance(node, ast.Call) else node.value
+        links += 1
+    return links > _MOST_LINKS
+
+
+def _is_small(node: ast.AST) -> bool:
+    """Return True if a tree has at most _MOST_NODES nodes, which is found out without a look at the others."""
+    waiting, seen = [node], 0
+    while waiting and seen <= _MOST_NODES:
+        seen += 1
+        waiting += ast.iter_child_nodes(waiting.pop())
+    return seen <= _MOST_NODES
+
+
+def _beginning(node: ast.AST) -> ast.AST:
+    """Return a copy of a large tree that is as large as `show` may need; `…` stands for what was left out."""
+    left = _MOST_NODES
+
+    def copied(value: Any) -> Any:
+        nonlocal left
+        if isinstance(value, list):
+            return [copied(one) for one in value[:_MOST_ITEMS]]
+        if not isinstance(value, ast.AST) or isinstance(value, ast.expr_context):
+            return value
+        left -= 1
+        if left < 0 and isinstance(value, ast.expr):
+            return ast.Name("…", ast.Load())
+        return type(value)(**{name: copied(inner) for name, inner in ast.iter_fields(value)})
+
+    return cast(ast.AST, copied(node))
 
 
 def first_sentence(doc: str | None) -> str:

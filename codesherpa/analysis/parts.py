@@ -113,12 +113,11 @@ def _telling(ordered: list[Part], module: Module) -> list[Part]:
     """Return as many parts as one can read, the ones that tell most, in their order."""
 
     used = Counter(path for part in ordered for path in part.calls)
+    exports = set(module.exports)
 
     def weight(part: Part) -> float:
         size = len(module.methods.get(part.path, ())) if part.kind == "class" else min(part.complexity, 12)
-        return (
-            (part.name in module.exports) * 20 - part.private * 5 + min(used[part.path], 6) + size / 2 + bool(part.doc)
-        )
+        return (part.name in exports) * 20 - part.private * 5 + min(used[part.path], 6) + size / 2 + bool(part.doc)
 
     if len(ordered) <= _MOST_PARTS:
         return ordered

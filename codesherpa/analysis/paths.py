@@ -35,7 +35,8 @@ def entries(module: Module) -> list[Part]:
     """Return the functions and methods that others are meant to call and nothing here does."""
     called = {path for part in module.parts.values() for path in part.calls}
     if module.exports:
-        return [part for part in module.parts.values() if part.path in module.exports and part.path not in called]
+        exports = set(module.exports)
+        return [part for part in module.parts.values() if part.path in exports and part.path not in called]
     return [
         part
         for part in module.parts.values()

@@ -10,9 +10,9 @@ from codesherpa.analysis import languages
 
 # A line that nobody writes in a sentence.
 _SURE = re.compile(
-    r"\s*(?:(?:async )?def \w+\s*\(|class \w+(?:\(.*\))?:|from [\w.]+ import [\w*(]|@[a-z_][\w.]*(?:\(.*\))?$"
+    r"\s*+(?:(?:async )?def \w+\s*\(|class \w+(?:\(.*\))?:|from [\w.]+ import [\w*(]|@[a-z_][\w.]*(?:\(.*\))?$"
     r"|import [\w.]+(?: as \w+)?(?:, [\w.]+)*;?$"
-    r"|#include|#!/|<\?php|<!doctype|</?[a-z][\w-]*(?: [\w-]+=[^>]*)?>|(?:else|try|finally):$|[{\[]$|[})\]]+[;,)]*$"
+    r"|#include|#!/|<\?php|<!doctype|</?[a-z][\w-]*(?: [\w-]+=[^>]*)?>|(?:else|try|finally):$|[{\[]$|[})\]]++[;,)]*$"
     r"|(?:public|private|protected|static|export|const|let|var|function|func|fn|package|using|interface|struct|enum|impl)\b.*[;{}=(]"
     r"|.*\S[;{]$|(?i:select\b.+\bfrom\b|insert into\b|update \w+ set\b|create table\b|delete from \w))"
 )
@@ -28,9 +28,10 @@ _WEAK = re.compile(
 _WORDS = re.compile(r"[^\W\d_]{2,}(?:[,']? [^\W\d_]{2,}){2,}|.*\w[?\uff1f\u0964]\s*$|\s*(?:[-*•]|\d+[.)]) ")
 # `Review this: def f(): ...`, all in one line.
 _INLINE = re.compile(
-    r"(.{0,300}?[:\uff1a\-\u2014,]\s+)"
-    r"((?:async )?def \w+\s*\(.*\).*:.*|class \w+.*:.*|import \w+\s*;.*|from \w+ import \w+\s*;.*)$"
+    r"[:\uff1a\-\u2014,]\s+(?=((?:async )?def \w+\s*\(|class \w|import \w+\s*;|from \w+ import \w+\s*;))"
 )
+# Letters of a line before the words that lead to code in it end.
+_LEAD = 300
 _TRACE = re.compile(r"\s*Traceback \(most recent call last\):")
 
 
@@ -60,10 +61,22 @@ def is_code(lines: Sequence[str]) -> bool:
 def _inline(lines: Sequence[str]) -> tuple[list[str], list[str]] | None:
     """Split at `Review this: def f(): ...`; what follows must be Python."""
     for row, line in enumerate(lines[:20]):
-        found = _INLINE.match(line) if len(line) < 5000 else None
-        if found and languages.parses("\n".join(code := [found[2], *lines[row + 1 :]])):
-            return [*lines[:row], found[1]], code
+        begin = _code_in(line) if len(line) < 5000 else 0
+        if begin and languages.parses("\n".join(code := [line[begin:], *lines[row + 1 :]])):
+            return [*lines[:row], line[:begin]], code
     return None
+
+
+def _code_in(line: str) -> int:
+    """Return where code begins behind the words of a line, 0 if none does."""
+    for found in _INLINE.finditer(line):
+        if found.start() > _LEAD:
+            break
+        # What begins as a function or a class has a colon, a function one behind its parameters.
+        end = line.find(")", found.end(1)) if found[1].endswith("(") else found.end(1) - 1
+        if found[1].endswith(";") or (end >= 0 and ":" in line[end + 1 :]):
+            return found.end()
+    return 0
 
 
 def _is_strong(line: str) -> bool:

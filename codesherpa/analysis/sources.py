@@ -223,14 +223,20 @@ def _from_diffs(files: Iterable[diff.FileDiff], default: str) -> list[Source]:
 
 def _merge(found: Iterable[Source]) -> list[Source]:
     """Make one source of several stretches of one file of a diff."""
-    merged: dict[object, Source] = {}
+    stretches: dict[object, list[Source]] = {}
     for source in found:
-        key: object = source.file if source.added is not None else id(source)
-        if (before := merged.get(key)) and before.added is not None and source.added is not None:
-            kept = dict(sorted({**before.lines, **source.lines}.items()))
-            source = Source(source.file, kept, before.language or source.language, before.added | source.added)
-        merged[key] = source
-    return list(merged.values())
+        stretches.setdefault(source.file if source.added is not None else id(source), []).append(source)
+    return [_joined(parts) if len(parts) > 1 else parts[0] for parts in stretches.values()]
+
+
+def _joined(parts: Sequence[Source]) -> Source:
+    """Make one source of stretches of a diff; of a line that two of them show, the last one counts."""
+    kept: dict[int, str] = {}
+    for part in parts:
+        kept.update(part.lines)
+    added = frozenset().union(*(part.added or () for part in parts))
+    language = next((part.language for part in parts if part.language), "")
+    return Source(parts[0].file, dict(sorted(kept.items())), language, added)
 
 
 def _guess(kept: Mapping[int, str]) -> str:
@@ -241,9 +247,9 @@ def _take_file(lines: list[str], default: str) -> Source:
     """Take a whole text as one file; its first line may be its name."""
     name = ""
     if len(lines) > 1 and (found := _LABEL.match(lines[0].strip()[:300])) and languages.by_name(found[1]):
-        name, lines = found[1], lines[1:]
-        while len(lines) > 1 and not lines[0].strip():
-            lines = lines[1:]
+        name = found[1]
+        begin = next((row for row, line in enumerate(lines[1:], 1) if line.strip()), len(lines) - 1)
+        lines = lines[begin:]
     return Source(name or default, _number(lines), languages.by_name(name) or languages.by_text(lines))
 
 

@@ -26,7 +26,7 @@ def read(tree: ast.Module, rows: Sequence[int], whole: bool = True) -> Module:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             module.imports |= _imported(node)
-    for statement in _top(tree.body, module):
+    for statement in _top(tree.body, module, _holders(tree)):
         _take(module, statement)
     for part in module.parts.values():
         _connect(module, part)
@@ -53,16 +53,28 @@ def _imported(node: ast.Import | ast.ImportFrom) -> dict[str, str]:
     }
 
 
-def _top(body: Sequence[ast.stmt], module: Module) -> Iterator[ast.stmt]:
+def _holders(tree: ast.Module) -> set[int]:
+    """Return the ids of the nodes that have a function or a class in them; each node is looked at once."""
+    above: dict[int, ast.AST] = {}
+    holders: set[int] = set()
+    for node in ast.walk(tree):
+        above |= {id(child): node for child in ast.iter_child_nodes(node)}
+        holder = above.get(id(node)) if isinstance(node, Definition | ast.ClassDef) else None
+        while holder is not None and id(holder) not in holders:
+            holders.add(id(holder))
+            holder = above.get(id(holder))
+    return holders
+
+
+def _top(body: Sequence[ast.stmt], module: Module, holders: set[int]) -> Iterator[ast.stmt]:
     """Yield a module's statements, those inside `if` and `try` and the scaffolding of a fragment too."""
     for statement in body:
-        nested = [child for child in ast.walk(statement) if isinstance(child, Definition | ast.ClassDef)]
-        if isinstance(statement, ast.If | ast.Try) and (nested or not module.line(statement)):
+        if isinstance(statement, ast.If | ast.Try) and (id(statement) in holders or not module.line(statement)):
             guard = "__name__" in show(statement.test) if isinstance(statement, ast.If) else False
             module.guarded = module.guarded or guard
             for name in ("body", "handlers", "orelse", "finalbody"):
                 for child in getattr(statement, name, []):
-                    yield from _top(child.body if isinstance(child, ast.ExceptHandler) else [child], module)
+                    yield from _top(child.body if isinstance(child, ast.ExceptHandler) else [child], module, holders)
         else:
             yield statement
 

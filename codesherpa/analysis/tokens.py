@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ from codesherpa.analysis.sources import Source
 # Lexers are made of regular expressions: what they are given is bounded, in all and by line.
 _MOST = 60_000
 _WIDEST = 2_000
+# Some lexers look at the same text again and again where a comment is never closed: what they take is bounded too.
+_SECONDS = 1.0
 _DEFINES = re.compile(
     r"\b(?:function|func|fn|def|class|interface|struct|enum|trait|module|type|record|fun|sub|procedure|proc)\b"
 )
@@ -52,7 +55,11 @@ def read(source: Source) -> Words:
     filled: set[int] = set()
     row, before = 0, ""
     lexer = find_lexer_class_by_name(source.language)(stripnl=False, ensurenl=False)
+    give_up = time.thread_time() + _SECONDS
     for kind, text in lexer.get_tokens("\n".join(lines.values())):
+        if time.thread_time() > give_up:
+            words.complete = False
+            break
         if row < len(numbers) and text.strip() and kind not in Comment and kind is not Token.Text:
             _note(words, kind, text.strip(), before, numbers[row])
             filled.update(range(row, row + text.count("\n") + 1))

@@ -49,8 +49,13 @@ class Reply:
         self._shorter = shorter
         self._writer = sherpa.writer(brief)
         self._raw: list[str] = []
-        self.text = ""
+        self._shown: list[str] = []
         self.outcome = Outcome("failed", None)
+
+    @property
+    def text(self) -> str:
+        """The markdown so far."""
+        return "".join(self._shown)
 
     def __iter__(self) -> Iterator[str]:
         try:
@@ -103,7 +108,7 @@ class Reply:
 
     def _show(self, text: str) -> Iterator[str]:
         if text:
-            self.text += text
+            self._shown.append(text)
             yield text
 
     def _data(self) -> dict[str, Any]:

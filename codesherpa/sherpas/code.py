@@ -29,7 +29,8 @@ POINTING = re.compile(
     re.IGNORECASE,
 )
 WORD = re.compile(r"\w+|[^\w\s]")
-NAMED = re.compile(r"\w+_\w+|\w+(?=\()|(?<=`)\w+(?=`)")
+NAMED = re.compile(r"(?<!\w)(?:\w+_\w+|\w++(?=\()|(?<=`)\w++(?=`))")
+MOST_NAMES = 50  # Names of a question that are looked for in earlier code.
 
 Removed = Mapping[str, Mapping[int, list[str]]]
 LeftOut = dict[str, list[str]]
@@ -123,7 +124,7 @@ def _earlier(ask: Ask, question: str, task: Task) -> str | None:
         return None
     for turn in reversed(ask.history):
         if turn.role == "user" and sources.read(turn.text).sources:
-            names = set(NAMED.findall(question))
+            names = list(dict.fromkeys(NAMED.findall(question)))[:MOST_NAMES]
             meant = task == "review" or POINTING.search(question) or any(name in turn.text for name in names)
             return turn.text if meant else None
     return None

@@ -20,18 +20,25 @@ SECURITY = re.compile(
     re.IGNORECASE,
 )
 
+MOST = 500  # Findings of one review that are looked at: each costs a look at the code.
+
 
 class Findings:
     """Takes findings one by one and keeps those that stand; `kept` are the contract's `findings`."""
 
     def __init__(self, ground: Ground, secret: str, words: Phrases) -> None:
         self.kept: list[dict[str, Any]] = []
+        self._said: set[tuple[str, int, str]] = set()
+        self._looked_at = 0
         self._ground = ground
         self._secret = secret
         self._words = words
 
     def render(self, raw: Any, number: int) -> str:
         """Keep a finding and return its markdown, "" where it points at nothing, says nothing or was said before."""
+        self._looked_at += 1
+        if self._looked_at > MOST:
+            return ""
         raw = raw if isinstance(raw, dict) else {"issue": raw}
         suggestion, fix = as_text(raw.get("suggestion")).strip(), as_code(raw.get("code_fix"))
         issue = as_text(raw.get("issue")).strip() or suggestion
@@ -40,10 +47,11 @@ class Findings:
         if not place or not issue or hidden("\n".join((issue, suggestion, fix or "")), self._secret):
             return ""
         source, line = place
+        if (said := (source.file, line, issue)) in self._said:
+            return ""
+        self._said.add(said)
         finding = {"severity": as_severity(raw.get("severity")), "file": source.file, "line": line}
         finding |= {"issue": issue, "suggestion": suggestion, "code_fix": fix}
-        if any(_same(finding, other) for other in self.kept):
-            return ""
         self.kept.append(finding)
         return self._block(finding, number, source.language)
 
@@ -70,7 +78,3 @@ def danger(kept: Iterable[dict[str, Any]], evidence: Iterable[Finding]) -> str:
         if SECURITY.search(f"{finding['issue']} {finding['suggestion']}"):
             risks.add("High" if finding["severity"] in ("CRITICAL", "HIGH") else "Low")
     return next(risk for risk in ("High", "Low", "None") if risk in risks)
-
-
-def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    return all(one[key] == other[key] for key in ("file", "line", "issue"))

@@ -36,7 +36,7 @@ class ReplyWriter:
     def __init__(self, brief: Brief) -> None:
         self._veil = Veil(brief.system)
         self._footer = footer(brief)
-        self._text = ""
+        self._parts: list[str] = []
 
     def feed(self, text: str) -> str:
         """Return the text, a word later where it must."""
@@ -45,15 +45,15 @@ class ReplyWriter:
     def finish(self, cut: bool = False) -> str:
         """Return what waited, the end of a fence that stayed open, and what was left out of the ask."""
         rest = self._add(self._veil.close())
-        rest += self._add(unclosed(self._text))
+        rest += self._add(unclosed("".join(self._parts)))
         return rest + (self._add(f"\n\n{self._footer}") if self._footer and not cut else "")
 
     def result(self) -> dict[str, Any]:
         """Return the reply so far."""
-        return {"kind": "reply", "reply": self._text}
+        return {"kind": "reply", "reply": "".join(self._parts)}
 
     def _add(self, text: str) -> str:
-        self._text += text
+        self._parts.append(text)
         return text
 
 

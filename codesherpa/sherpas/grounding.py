@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Sequence
-from itertools import chain
+from functools import cached_property
+from itertools import accumulate, islice
 
 from codesherpa.analysis.sources import Source
 
@@ -13,26 +14,28 @@ from codesherpa.analysis.sources import Source
 REACH = 3
 # The fewest letters of quoted code that can tell a line from the others.
 TELLING = 4
-# Quotes of one finding that are looked for, each in every line.
-QUOTES = 20
 NAMELESS = {"message", "code_context"}
+# How much is looked at for one finding: quotes, files of one name, lines that a quote is found on, letters of a line.
+MOST_QUOTES, MOST_ALIKE, MOST_HITS, WIDE = 20, 100, 1_000, 2_000
+# For one review: searches through all of the code, and lines with different names that are compared in each.
+MOST_SEARCHES, MOST_DISTINCT = 50, 2_000
 NAME = re.compile(r"[^\W\d]\w{2,}")
-QUOTE = re.compile(r"`+([^`]+)`+")
+QUOTE = re.compile(r"(?<!`)`++([^`]++)`++")
 
 
 def quotes(*texts: str) -> list[str]:
-    """Return the code that the texts quote between backticks, line by line."""
-    found = [line.strip() for text in texts for quote in QUOTE.findall(text) for line in quote.splitlines()]
-    return [line for line in found if len(line) >= TELLING][:QUOTES]
+    """Return the code that the texts quote between backticks, line by line, as far as it is of use."""
+    found = (line.strip() for text in texts for quote in QUOTE.finditer(text) for line in quote[1].splitlines())
+    return list(islice((line for line in found if len(line) >= TELLING), MOST_QUOTES))
 
 
 class Ground:
     """The lines that findings may point at."""
 
     def __init__(self, sources: Sequence[Source]) -> None:
-        self._sources = sources
-        self._squeezed: dict[int, dict[int, str]] = {}
-        self._names: dict[int, Names] = {}
+        self._sources = [(source, _plain(source.file)) for source in sources]
+        self._lines: dict[int, Lines] = {}
+        self._searches = MOST_SEARCHES
 
     def locate(self, file: str, line: int | None, quoted: Sequence[str], fix: str) -> tuple[Source, int] | None:
         """Return the place that was meant, None where it cannot be told.
@@ -43,21 +46,22 @@ class Ground:
         that are added come first.
         """
         named = self._named(file)
-        for source in named:
+        for source in named[:MOST_ALIKE]:
             if place := self._line(source, line, quoted, fix):
                 return source, place
-        if named:
+        if named or not self._may_search():
             return None
-        hits = [(source, hits[0]) for source in self._sources if len(hits := self._quoting(source, quoted)) == 1]
+        hits = [(source, hits[0]) for source, _ in self._sources if len(hits := self._of(source).quoting(quoted)) == 1]
         return hits[0] if len(hits) == 1 else None
 
     def _named(self, file: str) -> list[Source]:
         name = _plain(file)
-        exact = [source for source in self._sources if source.file == file or _plain(source.file) == name]
-        nameless = [source for source in self._sources if source.file in NAMELESS]
-        if exact or (nameless and len(self._sources) == 1):
-            return exact or nameless
-        ends = [source for source in self._sources if _ends(_plain(source.file), name)]
+        exact = [source for source, plain in self._sources if source.file == file or plain == name]
+        if exact:
+            return exact
+        if len(self._sources) == 1 and self._sources[0][0].file in NAMELESS:
+            return [self._sources[0][0]]
+        ends = [source for source, plain in self._sources if _ends(plain, name)]
         return ends if len({source.file for source in ends}) == 1 else []
 
     def _line(self, source: Source, line: int | None, quoted: Sequence[str], fix: str) -> int | None:
@@ -67,21 +71,81 @@ class Ground:
             return known
         # A line that is there gives way only to code that was quoted, not to a mere name.
         telling = [quote for quote in quoted if known is None or not NAME.fullmatch(quote)]
-        if hits := self._quoting(source, telling):
+        if hits := self._of(source).quoting(telling):
             return _nearest(hits, line, source.added)
-        close = _close(source, line)
+        close = self._of(source).close(line)
         if known is not None:
             return known if source.added is None or known in source.added else close or known
-        if id(source) not in self._names:
-            self._names[id(source)] = Names(source)
-        return self._names[id(source)].resembling(fix) or close
+        return (self._of(source).resembling(fix) if self._may_search() else None) or close
 
-    def _quoting(self, source: Source, quoted: Sequence[str]) -> list[int]:
+    def _of(self, source: Source) -> Lines:
+        if id(source) not in self._lines:
+            self._lines[id(source)] = Lines(source)
+        return self._lines[id(source)]
+
+    def _may_search(self) -> bool:
+        """Return True as long as a search through all lines is worth its time."""
+        self._searches -= 1
+        return self._searches >= 0
+
+
+class Lines:
+    """The lines of one source, arranged once so that each finding's are found without a look at all of them."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    @cached_property
+    def _squeezed(self) -> tuple[str, list[int], list[int]]:
+        """The text without white space, a row for a line; where each row begins; and the number of its line."""
+        rows = [_squeeze(text) for text in self._source.lines.values()]
+        return "\n".join(rows), [0, *accumulate(len(row) + 1 for row in rows)], list(self._source.lines)
+
+    @cached_property
+    def _filled(self) -> list[int]:
+        """The lines in question that say something, in order."""
+        lines = self._source.lines
+        return sorted(number for number in self._source.added or lines if lines.get(number, "").strip())
+
+    @cached_property
+    def _names(self) -> dict[frozenset[str], int]:
+        """The first line of those that have the same names."""
+        found: dict[frozenset[str], int] = {}
+        for line, text in self._source.lines.items():
+            found.setdefault(frozenset(_names(text[:WIDE])), line)
+            if len(found) >= MOST_DISTINCT:
+                break
+        return found
+
+    def quoting(self, quoted: Iterable[str]) -> list[int]:
         """Return the lines that have one of the quotes in them, whatever their white space."""
-        if id(source) not in self._squeezed:
-            self._squeezed[id(source)] = {line: _squeeze(text) for line, text in source.lines.items()}
-        wanted = [_squeeze(quote) for quote in quoted]
-        return [line for line, text in self._squeezed[id(source)].items() if any(quote in text for quote in wanted)]
+        text, starts, numbers = self._squeezed
+        rows: set[int] = set()
+        for quote in filter(None, map(_squeeze, quoted)):
+            at = text.find(quote)
+            while at >= 0 and len(rows) < MOST_HITS:
+                row = bisect_right(starts, at) - 1
+                rows.add(row)
+                at = text.find(quote, starts[row + 1])
+        return [numbers[row] for row in sorted(rows)]
+
+    def close(self, line: int | None) -> int | None:
+        """Return the nearest line in question that is at most REACH away."""
+        if line is None or not self._filled:
+            return None
+        at = bisect_left(self._filled, line)
+        nearest = _nearest(self._filled[max(at - 1, 0) : at + 1], line, None)
+        return nearest if abs(nearest - line) <= REACH else None
+
+    def resembling(self, fix: str) -> int | None:
+        """Return the line that has the most names in common with a line of the fix, at least half of them."""
+        best, place = 0.5, None
+        for names in filter(None, (_names(line[:WIDE]) for line in fix.splitlines()[:20])):
+            for there, line in self._names.items():
+                share = len(names & there) / len(names | there)
+                if share > best or (share == best and place is None):
+                    best, place = share, line
+        return place
 
 
 def _plain(file: str) -> str:
@@ -103,43 +167,11 @@ def _names(text: str) -> set[str]:
 
 
 def _speaks_of(line: str, quoted: Iterable[str]) -> bool:
-    return any(_names(line) & _names(quote) for quote in quoted)
+    there = _names(line[:WIDE])
+    return any(there & _names(quote[:WIDE]) for quote in quoted)
 
 
 def _nearest(lines: Collection[int], line: int | None, added: Collection[int] | None) -> int:
     """Return the line next to `line`, the first where that is None; added ones before others."""
     chosen = [number for number in lines if number in added] if added else []
     return min(chosen or lines, key=lambda number: (abs(number - line) if line is not None else 0, number))
-
-
-def _close(source: Source, line: int | None) -> int | None:
-    """Return the nearest line in question that is at most REACH away."""
-    wanted = [number for number in source.added or source.lines if source.lines.get(number, "").strip()]
-    if line is None or not wanted:
-        return None
-    nearest = _nearest(wanted, line, None)
-    return nearest if abs(nearest - line) <= REACH else None
-
-
-class Names:
-    """The names in a source's lines, taken in once: a model may give hundreds of findings about it."""
-
-    def __init__(self, source: Source) -> None:
-        self._sizes: dict[int, int] = {}
-        self._lines: dict[str, list[int]] = {}
-        for line, text in source.lines.items():
-            names = _names(text)
-            self._sizes[line] = len(names)
-            for name in names:
-                self._lines.setdefault(name, []).append(line)
-
-    def resembling(self, fix: str) -> int | None:
-        """Return the line that has the most names in common with a line of the fix, at least half of them."""
-        best, place = 0.5, None
-        for names in filter(None, map(_names, fix.splitlines()[:20])):
-            common = Counter(chain.from_iterable(self._lines.get(name, ()) for name in names))
-            for line in sorted(common):
-                share = common[line] / (len(names) + self._sizes[line] - common[line])
-                if share > best or (share == best and place is None):
-                    best, place = share, line
-        return place

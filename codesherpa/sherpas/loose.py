@@ -10,7 +10,7 @@ from codesherpa.sherpas.markdown import clean
 
 LARGEST = 10_000_000
 NUMBER = re.compile(r"-?\d{1,9}(?:\.\d{1,9})?")
-NUMBERING = re.compile(r"\s*(?:[-*•]|\d{1,4}[.)])\s+")
+NUMBERING = re.compile(r"\A\s*(?:[-*•]|\d{1,4}[.)])\s+")
 NOTHING = {"", "null", "none", "n/a", "nil"}
 SEVERITIES = {
     "CRITICAL": "CRITICAL BLOCKER FATAL SEVERE P0",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-# What keeps its letters: what is escaped, and code spans. A run of backticks that opens none is loose.
-KEPT = re.compile(r"\\[\\`<!]|(`+)(?!`).+?(?<!`)\1(?!`)|(?P<loose>`+)")
+# What may keep its letters: what is escaped, and code spans. A run of backticks that opens none is loose.
+KEPT = re.compile(r"\\[\\`<!]|`+")
+TICKS = re.compile("`+")
 # A picture is fetched as soon as it is shown: its address would tell a stranger what it says.
 MARKUP = re.compile(r"<(?=[A-Za-z/!?])|!(?=\[)")
 TICK = "&#96;"
@@ -20,11 +22,38 @@ def clean(text: str) -> str:
 
 def inline(text: str) -> str:
     """Return the text on one line: no heading, list or fence can begin in it, no tag and no code span stay open."""
-    text, shown, end = " ".join(text.split()), "", 0
-    for kept in KEPT.finditer(text):
-        shown += defuse(text[end : kept.start()]) + (TICK * len(kept[0]) if kept["loose"] else kept[0])
-        end = kept.end()
-    return shown + defuse(text[end:])
+    text = " ".join(text.split())
+    shown, at, runs = list[str](), 0, Runs(text)
+    while kept := KEPT.search(text, at):
+        shown.append(defuse(text[at : kept.start()]))
+        at = kept.end()
+        if not kept[0].startswith("`"):
+            shown.append(kept[0])
+        elif end := runs.closing(at, len(kept[0])):
+            shown.append(text[kept.start() : end])
+            at = end
+        else:
+            shown.append(TICK * len(kept[0]))
+    return "".join([*shown, defuse(text[at:])])
+
+
+class Runs:
+    """The runs of backticks in a text: a code span ends with the next one that is as long as the one that opens it.
+
+    It takes time that is linear in the text, for all spans together, when they are asked for in their order.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._starts: dict[int, deque[int]] = {}
+        for run in TICKS.finditer(text):
+            self._starts.setdefault(len(run[0]), deque()).append(run.start())
+
+    def closing(self, at: int, size: int) -> int:
+        """Return where the next run of that size at or after `at` ends, 0 if there is none."""
+        starts = self._starts.get(size, deque())
+        while starts and starts[0] < at:
+            starts.popleft()
+        return starts[0] + size if starts else 0
 
 
 def code(text: str) -> str:

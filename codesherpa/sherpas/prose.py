@@ -11,14 +11,21 @@ SPACE = " \t\n"
 BREAK = re.compile(r"(?:[ \t]*\n)+")
 # The beginnings of a line that do not tell yet what line it is.
 UNDECIDED = re.compile(r"[ \t]*(?:[`~#=-]*|(?:```|~~~).*)")
-OPENING = re.compile(r"([ \t]*)(`{3,}(?=[^`]*$)|~{3,})(.*)")
+FENCED = re.compile(r"[ \t]*(?:```|~~~)")
+OPENING = re.compile(r"([ \t]*+)(`{3,}+(?=[^`]*$)|~{3,}+)(.*)")
 HEADING = re.compile(r"[ \t]*(#{1,6})(?=[ \t]|$)")
 UNDERLINE = re.compile(r"[ \t]*=")
 RULE = re.compile(r"[ \t]*-+")
 # In a code span a backslash is a letter, outside it takes the meaning of what follows.
 SPANNED = re.compile(r"`+|[^`]+")
 LOOSE = re.compile(r"\\.|`+|[^`\\]+|\\")
-HALF = re.compile(r"[`<!\\]*$")
+HALF = "`<!\\"
+# What has to come before more is certain, by what is held: it is not looked at again until then.
+NO_SPACE = re.compile(r"[^ \t\n]")
+NO_BLANK = re.compile(r"[^ \t]")
+NO_MARK = re.compile(r"[^`~#=-]")
+NO_HALF = re.compile(r"[^`<!\\]")
+END = re.compile(r"\n")
 
 
 def unclosed(text: str) -> str:
@@ -39,6 +46,9 @@ class Prose:
 
     def __init__(self) -> None:
         self._held = ""
+        self._at = 0  # Where in it the text begins that is still held.
+        self._new: list[str] = []  # Text after it that nobody has looked at yet.
+        self._awaited: re.Pattern[str] | None = None
         self._begun = False
         self._line_start = True
         self._fence = ""
@@ -48,33 +58,50 @@ class Prose:
 
     def feed(self, text: str) -> str:
         """Take the next piece and return what is certain by now."""
-        self._held += text
-        return self._steps(last=False)
+        self._new.append(text)
+        if self._awaited and not self._awaited.search(text):
+            return ""
+        shown = self._steps(last=False)
+        self._awaited = self._awaits()
+        return shown
 
     def close(self) -> str:
         """Return the rest, with everything closed."""
         shown = self._steps(last=True) + self._close_span()
         if self._fence:
             shown += f"\n{self._fence}"
-        self._held = self._fence = ""
+        self._held, self._fence, self._awaited = "", "", None
         return shown
 
+    def _awaits(self) -> re.Pattern[str]:
+        """Return what must come before more of what is held is certain."""
+        if not NO_SPACE.search(self._held):
+            return NO_SPACE
+        if self._line_start and FENCED.match(self._held):
+            return END
+        if self._held.endswith((" ", "\t")):
+            return NO_BLANK
+        return NO_MARK if self._line_start else NO_HALF
+
     def _steps(self, last: bool) -> str:
+        self._held, self._at, self._new = "".join([self._held, *self._new]), 0, []
         if not self._begun and (gap := BREAK.match(self._held)):
-            self._cut(gap.end())
-        shown = ""
-        while self._held.strip(SPACE) and (step := self._step(last)) is not None:
-            shown += step
-        self._begun = self._begun or bool(shown)
-        return shown
+            self._at = gap.end()
+        shown: list[str] = []
+        while NO_SPACE.search(self._held, self._at) and (step := self._step(last)) is not None:
+            shown.append(step)
+        self._held, self._at = self._held[self._at :], 0
+        self._begun = self._begun or any(shown)
+        return "".join(shown)
 
     def _step(self, last: bool) -> str | None:
         """Take what is certain off the beginning of what is held, None where nothing is."""
-        if gap := BREAK.match(self._held):
+        if gap := BREAK.match(self._held, self._at):
             self._line_start = True
-            return self._close_span() + self._cut(gap.end())
-        line, end, _ = self._held.partition("\n")
-        line, whole = line.rstrip(SPACE), last or bool(end)
+            return self._close_span() + self._cut(len(gap[0]))
+        end = self._held.find("\n", self._at)
+        line = self._held[self._at : end if end >= 0 else None].rstrip(SPACE)
+        whole = last or end >= 0
         if not self._line_start:
             return self._inside(line, whole)
         if not whole and UNDECIDED.fullmatch(line):
@@ -111,7 +138,7 @@ class Prose:
         if self._fence:
             return self._cut(len(line))
         if not whole:
-            line = line[: HALF.search(line).start()]  # type: ignore[union-attr]
+            line = line.rstrip(HALF)
         if not line:
             return None
         self._cut(len(line))
@@ -131,5 +158,5 @@ class Prose:
         return f" {span}" if span and self._ticked else span
 
     def _cut(self, size: int) -> str:
-        taken, self._held = self._held[:size], self._held[size:]
-        return taken
+        begin, self._at = self._at, self._at + size
+        return self._held[begin : self._at]

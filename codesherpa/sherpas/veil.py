@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from functools import lru_cache
 
 # So many words in a row are no coincidence.
@@ -22,7 +23,7 @@ class Veil:
     def __init__(self, secret: str) -> None:
         self._secret = _spaced(secret)
         self._word = ""
-        self._run: list[str] = []
+        self._run: deque[str] = deque()
         self._hiding = False
         self._plain = False  # The word at hand is none of the secret's, and what there is of it has been shown.
 
@@ -33,15 +34,15 @@ class Veil:
         tokens = TOKEN.findall(self._word + text[len(shown) :])
         self._word = tokens.pop() if tokens and _is_word(tokens[-1]) else ""
         shown += "".join(self._take(token) for token in tokens)
-        if self._word and not self._run and f" {self._word.casefold()}" not in self._secret:
-            shown, self._word, self._plain = shown + self._word, "", True
+        if self._word and f" {self._word.casefold()}" not in self._secret:
+            shown, self._word, self._plain = shown + self._take(self._word), "", True
         return shown
 
     def close(self) -> str:
         """Return the rest."""
         shown = self._take(self._word) if self._word else ""
         shown += MARK if self._hiding else "".join(self._run)
-        self._word, self._run, self._hiding = "", [], False
+        self._word, self._run, self._hiding = "", deque(), False
         return shown
 
     def _take(self, token: str) -> str:
@@ -56,18 +57,19 @@ class Veil:
         """Go on hiding while the words go on as the secret does; show the rest where they turn away."""
         recent = self._words()[-RUN:]
         if self._shared(recent):
-            self._run = recent
+            self._run = deque(recent)
             return ""
-        last = max(at for at, token in enumerate(self._run[:-1]) if _is_word(token))
-        shown = MARK + "".join(self._run[last + 1 : -1])
-        self._run, self._hiding = self._run[-1:], False
+        *run, word = self._run
+        last = max(at for at, token in enumerate(run) if _is_word(token))
+        shown = MARK + "".join(run[last + 1 :])
+        self._run, self._hiding = deque([word]), False
         return shown + self._settle()
 
     def _settle(self) -> str:
         """Show what begins no part of the secret, keep what may."""
         shown = ""
         while self._run and not (_is_word(self._run[0]) and self._shared(self._words())):
-            shown += self._run.pop(0)
+            shown += self._run.popleft()
         self._hiding = len(self._words()) >= RUN
         return shown
 

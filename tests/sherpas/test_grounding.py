@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codesherpa.analysis.sources import Source, read
-from codesherpa.sherpas.grounding import QUOTES, Ground, Names, quotes
+from codesherpa.sherpas.grounding import MOST_QUOTES, Ground, Lines, quotes
 from tests.sherpas.answers import CODE, DIFF
 
 CART = read("Review", DIFF).sources
@@ -122,8 +122,8 @@ def resembling_by_looking_at_each_line(source: Source, fix: str) -> int | None:
 def test_the_line_that_resembles_a_fix_most_is_found_without_looking_at_each(lines: list[str], fix: list[str]) -> None:
     source, text = Source("a.py", dict(enumerate(lines, 1)), "python"), "\n".join(fix)
 
-    assert Names(source).resembling(text) == resembling_by_looking_at_each_line(source, text)
+    assert Lines(source).resembling(text) == resembling_by_looking_at_each_line(source, text)
 
 
 def test_only_some_of_many_quotes_are_looked_for() -> None:
-    assert len(quotes(" ".join(f"`quoted {n}`" for n in range(100)))) == QUOTES
+    assert len(quotes(" ".join(f"`quoted {n}`" for n in range(100)))) == MOST_QUOTES

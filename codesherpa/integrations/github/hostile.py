@@ -33,8 +33,8 @@ BREAKS = (
 COMMIT = re.compile(r"(?<![A-Za-z0-9])[0-9a-f]{7,}(?![A-Za-z0-9])", re.IGNORECASE)
 SIX = re.compile(r"[0-9A-Fa-f]{6}(?=[0-9A-Fa-f])")
 TICKS = re.compile(r"[`]{3,}|~{3,}")
-OPENING = re.compile(r" {0,3}(`{3,}|~{3,})\s*([\w+#.-]*)[^`]*$")
-COMMAND = re.compile(r"^(\s*)(?=/[A-Za-z-]+(?:\s|$))", re.MULTILINE)
+OPENING = re.compile(r" {0,3}(`{3,}+|~{3,}+)\s*+([\w+#.-]*+)[^`]*+$")
+COMMAND = re.compile(r"^([^\S\n]*+)(?=/[A-Za-z-]+(?:\s|$))", re.MULTILINE)
 # GitHub draws these, or offers to commit them.
 DRAWN = ("mermaid", "math", "geojson", "topojson", "stl", "suggestion")
 

@@ -6,20 +6,24 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from codesherpa.sherpas.markdown import TICKS, Runs
+
 LONGEST = 4096  # Characters of one text message; https://developers.facebook.com/docs/whatsapp/cloud-api
 MOST_FINDINGS = 10
 FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})\s*([\w+#.-]*)")
 BARE = "```"
 
-_INLINE = re.compile(r"(`+)(.+?)\1")
-_HEADING = re.compile(r"^ {0,3}#{1,6}\s+(.*?)\s*#*$")
+_HEADING = re.compile(r"^ {0,3}#{1,6}\s+(.*)")
 _BULLET = re.compile(r"^(\s*)[-*+]\s+")
 # A model may write whatever it was asked for, so neither may try the same letters in many ways.
 _IMAGE = re.compile(r"!\[([^\[\]]*)\]\([^)\[]*\)")
 _LINK = re.compile(r"\[([^\[\]]+)\]\((https?://[^)\[\s]++)[^)\[]*+\)")
-_BOLD = re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1")
+# A pair of marks stands close to what is between them.
+_BOLD = re.compile(r"(\*\*|__)(?=\S)")
 _ITALIC = re.compile(r"(?<![\w*])\*(?=\S)([^*]+?)(?<=\S)\*(?![\w*])")
-_STRUCK = re.compile(r"~~(?=\S)(.+?)(?<=\S)~~")
+_STRUCK = re.compile(r"(~~)(?=\S)")
+_BLANKS = re.compile(" *")
+_CLOSING = {mark: re.compile(rf"(?<=\S){re.escape(mark)}") for mark in ("**", "__", "~~")}
 _RULE = re.compile(r"^ {0,3}(?:-{3,}|\*{3,}|_{3,})\s*$")
 _BOLD_MARK = "\0"  # Stands for WhatsApp's asterisk until markdown's have been read.
 
@@ -67,23 +71,42 @@ def _row(line: str) -> str:
     if _RULE.match(line):
         return ""
     if heading := _HEADING.match(line):
-        return f"*{_words(heading[1]).replace('*', '')}*"
+        title = heading[1].rstrip("#").rstrip()
+        return f"*{_words(title).replace('*', '')}*"
     return _words(_BULLET.sub(r"\1• ", line))
 
 
 def _words(line: str) -> str:
     """Turn a line's emphasis and links, and leave its spans of code alone."""
-    told, at = [], 0
-    for span in _INLINE.finditer(line):
-        told += [_marked(line[at : span.start()]), f"`{span[2].strip()}`"]
-        at = span.end()
+    told, at, runs = list[str](), 0, Runs(line)
+    for ticks in TICKS.finditer(line):
+        if ticks.start() >= at and (end := runs.closing(ticks.end(), len(ticks[0]))):
+            code = line[ticks.end() : end - len(ticks[0])]
+            told += [_marked(line[at : ticks.start()]), f"`{code.strip()}`"]
+            at = end
     return "".join([*told, _marked(line[at:])])
 
 
 def _marked(words: str) -> str:
     words = _LINK.sub(r"\1 (\2)", _IMAGE.sub(r"\1", words))
-    words = _BOLD.sub(rf"{_BOLD_MARK}\2{_BOLD_MARK}", words)
-    return _STRUCK.sub(r"~\1~", _ITALIC.sub(r"_\1_", words)).replace(_BOLD_MARK, "*")
+    words = _paired(_BOLD, words, _BOLD_MARK)
+    return _paired(_STRUCK, _ITALIC.sub(r"_\1_", words), "~").replace(_BOLD_MARK, "*")
+
+
+def _paired(opening: re.Pattern[str], words: str, mark: str) -> str:
+    """Put `mark` around what stands between a pair of markdown's marks, in the place of these."""
+    told, at, begin = list[str](), 0, 0
+    unclosed: set[str] = set()  # Where nothing closes a mark, nothing closes a later one of its kind.
+    while found := opening.search(words, begin):
+        begin = found.start() + 1
+        if found[1] in unclosed:
+            continue
+        if closing := _CLOSING[found[1]].search(words, found.end() + 1):
+            told += [words[at : found.start()], mark, words[found.end() : closing.start()], mark]
+            at = begin = closing.end()
+        else:
+            unclosed.add(found[1])
+    return "".join([*told, words[at:]])
 
 
 def size(text: str) -> int:
@@ -95,15 +118,16 @@ def split(text: str, longest: int = LONGEST) -> list[str]:
     """Cut a text between paragraphs, else between lines, else between words; code that is cut stays code."""
     if size(text) <= longest:
         return [text] if text.strip() else []
-    told: list[str] = []
-    page = ""
+    pages: list[list[str]] = []
+    room = 0
     for block, glue in _blocks(text, longest - 2 * len(BARE) - 2):
-        joined = f"{page}{glue}{block}" if page else block
-        if page and size(joined) > longest:
-            told.append(page)
-            joined = block
-        page = joined
-    return [page for page in (*told, page) if page.strip()]
+        room -= size(block) + len(glue)
+        if pages and room >= 0:
+            pages[-1] += [glue, block]
+        else:
+            pages.append([block])
+            room = longest - size(block)
+    return [page for page in map("".join, pages) if page.strip()]
 
 
 def _blocks(text: str, longest: int) -> Iterator[tuple[str, str]]:
@@ -140,23 +164,29 @@ def _paragraphs(text: str) -> Iterator[str]:
 
 def _pieces(body: str, longest: int) -> Iterator[str]:
     """Cut what is too long for one message by lines, and lines by words, and words where nothing else is left."""
-    page = ""
-    for line in body.split("\n"):
-        for part in _parts(line, longest):
-            if page and size(f"{page}\n{part}") > longest:
-                yield page
-                page = part
-            else:
-                page = f"{page}\n{part}" if page else part
+    page: list[str] = []  # Never with an empty line at its head.
+    room = 0
+    for part in (part for line in body.split("\n") for part in _parts(line, longest)):
+        room -= size(part) + 1
+        if page and room >= 0:
+            page.append(part)
+            continue
+        if page:
+            yield "\n".join(page)
+        page, room = [part] if part else [], longest - size(part)
     if page:
-        yield page
+        yield "\n".join(page)
 
 
 def _parts(line: str, longest: int) -> Iterator[str]:
-    while size(line) > longest:
-        end = longest // 2 if size(line[:longest]) > longest else longest
-        blank = line.rfind(" ", end // 2, end)
-        end = blank if blank > 0 else end
-        yield line[:end]
-        line = line[end:].lstrip(" ") if blank > 0 else line[end:]
-    yield line
+    at = 0
+    while size(line[at : at + longest + 1]) > longest:
+        end = at + (longest // 2 if size(line[at : at + longest]) > longest else longest)
+        blank = line.rfind(" ", at + (end - at) // 2, end)
+        if blank > at:
+            yield line[at:blank]
+            at = blank + len(_BLANKS.match(line, blank)[0])  # type: ignore[index]  # It matches nothing, too.
+        else:
+            yield line[at:end]
+            at = end
+    yield line[at:]

@@ -21,7 +21,7 @@ from codesherpa.providers.offline import review
 PACE = 0.004
 LONGEST = 1.5
 _BRIEFLY = 2.0  # Seconds for the beginning of code that took too long as a whole.
-_WORD = re.compile(r"\s*\S+\s*")
+_WORD = re.compile(r"\A\s*\S+\s*|\S+\s*")
 
 
 class OfflineProvider:

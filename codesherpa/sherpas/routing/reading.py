@@ -21,19 +21,19 @@ DIFF = re.compile(r"^(?:diff --git |--- \S|\+\+\+ \S|@@ -\d)", re.M)
 ERROR = re.compile(r"(?:Uncaught )?(?:[\w$]+\.)*\w*(?:Error|Exception)\b: ")
 TRACE = re.compile(
     r"^(?:Traceback \(most recent|Exception in thread|Caused by:|panic: |goroutine \d|thread '.*' panicked"
-    rf"|\s+File \".*\", line \d|\s+at \S.*[:(].*\d\)?\s*$|{ERROR.pattern})",
+    rf"|(?:[^\S\n]++|[^\S\n]*+\n)(?:File \".*\", line \d|at \S[^:(\n]*+[:(].*\d\)?\s*$)|{ERROR.pattern})",
     re.M,
 )
 CODE = re.compile(
     r"""(?:
       (?:\t|[ ]{4}).*
-    | \s*(?:async\s+)?(?:def|class|func|fn|function|interface|struct|enum)\s+[\w$.]+.*[:({<].*
+    | \s*(?:async\s+)?(?:def|class|func|fn|function|interface|struct|enum)\s+[\w$.][^:({<]*+[:({<].*
     | \s*(?:from\s+\S+\s+import\s.*|import\s+[\w.{*"'].{0,80}|\#include.*|package\s+\w+;?|using\s[\w.]+;)
     | \s*(?:export|public|private|protected|static|const|let|var)\s.*[=({;].*
-    | \s*(?:if|for|while|elif|else|try|except|with|switch|catch|finally)\b.*[=()<>\[\].!].*[:{]\s*
+    | \s*(?:if|for|while|elif|else|try|except|with|switch|catch|finally)\b[^=()<>\[\].!]*+[=()<>\[\].!].*[:{]\s*
     | \s*(?:if|for|while|switch)\s*\(.*
     | .*[;{}]\s*
-    | \s*[)}\]]+[;,)]*\s*
+    | \s*[)}\]]++[;,)]*\s*
     | \s*@[\w.]+(?:\(.*\))?\s*
     | \s+(?:return|raise|pass|break|continue|yield)\b.*
     | \s*(?:return|raise|throw|yield|await|assert|print|console\.\w+|self\.\w+)[ (].*[)\]\w"']\s*
@@ -41,7 +41,7 @@ CODE = re.compile(
     | \s*[\w.$]+\(.*\)\s*
     | \s*(?:SELECT|INSERT\sINTO|UPDATE|DELETE|CREATE|ALTER|FROM|(?:LEFT\s|INNER\s)?JOIN|WHERE|(?:GROUP|ORDER)\sBY)\s.*
     | (?i:\s*select\s.+\sfrom\s.+)
-    | \s*</?\w+[^>]*>.*
+    | \s*</?\w[^>]*>.*
     | \s*(?://|/\*|\*/|\#\s|\#!|--\s|>>>\s|\$\s).*
     | \s*["'][\w-]+["']\s*:.*
     )$""",
