@@ -23,8 +23,10 @@ class Veil:
     def __init__(self, secret: str) -> None:
         self._secret = _spaced(secret)
         self._word = ""
-        self._run: deque[str] = deque()
+        self._run: deque[str] = deque()  # What is kept; of what is hidden, the last word alone.
+        self._words: deque[str] = deque()  # Those of the run, as they are compared; of what is hidden, the last RUN.
         self._hiding = False
+        self._end = 0  # Of what is hidden, where it ends in the secret.
         self._plain = False  # The word at hand is none of the secret's, and what there is of it has been shown.
 
     def feed(self, text: str) -> str:
@@ -42,7 +44,7 @@ class Veil:
         """Return the rest."""
         shown = self._take(self._word) if self._word else ""
         shown += MARK if self._hiding else "".join(self._run)
-        self._word, self._run, self._hiding = "", deque(), False
+        self._word, self._run, self._words, self._hiding = "", deque(), deque(), False
         return shown
 
     def _take(self, token: str) -> str:
@@ -51,33 +53,45 @@ class Veil:
         self._run.append(token)
         if not _is_word(token):
             return ""
+        self._words.append(token.casefold())
         return self._hide_on() if self._hiding else self._settle()
 
     def _hide_on(self) -> str:
         """Go on hiding while the words go on as the secret does; show the rest where they turn away."""
-        recent = self._words()[-RUN:]
-        if self._shared(recent):
-            self._run = deque(recent)
+        if len(self._words) > RUN:
+            self._words.popleft()
+        _, *between, word = self._run  # The last word that is hidden, and what follows it.
+        self._run = deque([word])
+        if self._goes_on() or self._shared():
             return ""
-        *run, word = self._run
-        last = max(at for at, token in enumerate(run) if _is_word(token))
-        shown = MARK + "".join(run[last + 1 :])
-        self._run, self._hiding = deque([word]), False
-        return shown + self._settle()
+        self._words, self._hiding = deque([word.casefold()]), False
+        return MARK + "".join(between) + self._settle()
 
     def _settle(self) -> str:
         """Show what begins no part of the secret, keep what may."""
         shown = ""
-        while self._run and not (_is_word(self._run[0]) and self._shared(self._words())):
-            shown += self._run.popleft()
-        self._hiding = len(self._words()) >= RUN
+        while self._run and not (_is_word(self._run[0]) and self._shared()):
+            token = self._run.popleft()
+            if _is_word(token):
+                self._words.popleft()
+            shown += token
+        if len(self._words) >= RUN:
+            self._run, self._hiding = deque([self._run[-1]]), True
         return shown
 
-    def _words(self) -> list[str]:
-        return [token for token in self._run if _is_word(token)]
+    def _goes_on(self) -> bool:
+        """Return True if the secret has the last word next: in a long part, one look instead of a search for each."""
+        word = f" {self._words[-1]} "
+        if not self._secret.startswith(word, self._end):
+            return False
+        self._end += len(word) - 1
+        return True
 
-    def _shared(self, run: list[str]) -> bool:
-        return f" {' '.join(run).casefold()} " in self._secret
+    def _shared(self) -> bool:
+        words = f" {' '.join(self._words)} "
+        start = self._secret.find(words)
+        self._end = start + len(words) - 1
+        return start >= 0
 
 
 def hidden(text: str, secret: str) -> bool:

@@ -75,3 +75,16 @@ def test_a_word_that_begins_no_word_of_the_secret_is_shown_as_it_comes() -> None
     shown = [veil.feed(part) for part in ("Zeb", "ra", "s ", "Wh", "eels", " turn", ".")]
 
     assert shown == ["Zeb", "ra", "s ", "", "Wheels", " turn", "."]
+
+
+def test_words_that_stand_in_the_secret_twice_are_followed_to_either_end() -> None:
+    twice = "a b c d e f g h i j k l"
+    secret = f"{twice} first end. {twice} second end."
+
+    for end in ("first end", "second end"):
+        veil = Veil(secret)
+        assert veil.feed(f"Here: {twice} {end}, and more") + veil.close() == f"Here: {MARK}, and more"
+
+
+def test_words_of_the_secret_out_of_their_order_are_shown() -> None:
+    assert veiled(f"Here: {SECRET} Lines in these, guide!") == f"Here: {MARK}. Lines in these, guide!"
