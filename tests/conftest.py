@@ -52,6 +52,17 @@ def skip_or_fail(reason: str) -> None:
     pytest.skip(reason)
 
 
+def pytest_xdist_auto_num_workers() -> int | None:
+    """Have `-n auto` start three workers for two cores: the tests of servers and browsers mostly wait.
+
+    The tests under tests/web and tests/chaos use a core for a third of their time. PYTEST_XDIST_AUTO_NUM_WORKERS
+    overrides this number.
+    """
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None
+    return len(os.sched_getaffinity(0)) * 3 // 2 or 1
+
+
 @pytest.fixture(scope="session", autouse=True)
 def measured_servers() -> None:
     """Have `make coverage` follow the green threads of the servers that the tests start.
