@@ -19,11 +19,13 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from tests.chaos import senders, services
 from tests.chaos.senders import Acknowledged, Delivery
 from tests.chaos.services import Worker
+from tests.live.conftest import started_at_once
 from tests.services import RedisServer
 
 TIMES = 3
@@ -153,7 +155,9 @@ def run(drill: Drill, plan: Plan, folder: Path) -> Result:
             redis = RedisServer(folder)
             stack.callback(redis.stop)
             settings |= {"REDIS_URL": redis.url}
-        workers = [started(stack, drill.worker(folder, **settings)) for _ in range(plan.workers)]
+        workers = started_at_once(*[partial(drill.worker, folder, **settings)] * plan.workers)
+        for worker in workers:
+            stack.callback(worker.stop)
         drill.prepare(workers)
         killer = Killer(plan, workers, result.kills)
         pool = stack.enter_context(senders.process())
@@ -171,11 +175,6 @@ def run(drill: Drill, plan: Plan, folder: Path) -> Result:
         killer.stop()
         result.faults += drill.faults(url)
     return result
-
-
-def started(stack: contextlib.ExitStack, worker: Worker) -> Worker:
-    stack.callback(worker.stop)
-    return worker
 
 
 def wait(drill: Drill, url: str, patience: float) -> list[str]:

@@ -17,6 +17,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from tests.chaos.client import compiled
 from tests.chaos.ledger import Ledger, by_kind
 from tests.chaos.relay import Relay
 from tests.conftest import migrate
+from tests.live.conftest import started_at_once
 from tests.services import PostgresServer, RedisServer
 from tests.standins import bedrock
 
@@ -104,7 +106,7 @@ class Run:
             url = self._database(stack)
             standin = stack.enter_context(bedrock.running())
             self.redis = self._redis(stack)
-            self.workers = [self._worker(stack, url, standin) for _ in range(self.plan.workers)]
+            self.workers = self._workers(stack, url, standin)
             self.front = self._front(stack)
             count = self._clients(stack)
             calls = calls_of_the_model(standin)
@@ -137,12 +139,14 @@ class Run:
         stack.callback(redis.stop)
         return redis
 
-    def _worker(self, stack: contextlib.ExitStack, url: str, standin: bedrock.StandIn) -> services.Worker:
+    def _workers(self, stack: contextlib.ExitStack, url: str, standin: bedrock.StandIn) -> list[services.Worker]:
         settings = {"DATABASE_URL": url, "MODEL_PROVIDER": "bedrock", "MAX_GENERATIONS_PER_USER": "100"}
         settings |= {"REDIS_URL": self.redis.url} if self.redis else {}
-        worker = services.Worker(self.folder, ASYNC_MODE="eventlet", **settings, **standin.environment)
-        stack.callback(worker.stop)
-        return worker
+        start = partial(services.Worker, self.folder, ASYNC_MODE="eventlet", **settings, **standin.environment)
+        workers = started_at_once(*[start] * self.plan.workers)
+        for worker in workers:
+            stack.callback(worker.stop)
+        return workers
 
     def _front(self, stack: contextlib.ExitStack) -> Any:
         ports = [worker.port for worker in self.workers]

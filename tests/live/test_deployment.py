@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
+from functools import partial
 from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from codesherpa.edge import ONLY_HTTPS, network_of
 from config import ROOT
 from tests.conftest import emptied, skip_or_fail
 from tests.live import front, malformed
-from tests.live.conftest import Browser, Server
+from tests.live.conftest import Browser, Server, started_at_once
 from tests.security.test_headers import UNLESS_SAID_OTHERWISE, WANTED
 
 pytestmark = pytest.mark.xdist_group("deployment")
@@ -41,10 +42,8 @@ def workers(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator
             skip_or_fail(f"no {needed} here")
     folder = tmp_path_factory.mktemp("workers")
     with front.redis(folder) as redis, emptied(postgres):
-        both = [
-            Server(folder, DATABASE_URL=postgres, REDIS_URL=redis, TRUSTED_PROXIES="1", LOG_FORMAT="json")
-            for _ in range(2)
-        ]
+        start = partial(Server, folder, DATABASE_URL=postgres, REDIS_URL=redis, TRUSTED_PROXIES="1", LOG_FORMAT="json")
+        both = started_at_once(start, start)
         yield both[0], both[1]
         for one in both:
             one.stop()

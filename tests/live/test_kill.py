@@ -7,11 +7,12 @@ import http.client
 import shutil
 import socket
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.live.conftest import PATIENCE, Server
+from tests.live.conftest import PATIENCE, Server, started_at_once
 
 
 class Dying(Server):
@@ -25,7 +26,8 @@ class Hasty(Server):
 def test_a_refresh_whose_answer_is_lost_with_the_worker_is_made_good_by_asking_again(
     tmp_path: Path, database: str
 ) -> None:
-    dying, living = Dying(tmp_path, DATABASE_URL=database), Server(tmp_path, DATABASE_URL=database)
+    starts = [partial(kind, tmp_path, DATABASE_URL=database) for kind in (Dying, Server)]
+    dying, living = started_at_once(*starts)
     try:
         token = living.sign_in("killed@example.com")["refresh_token"]
         with pytest.raises((http.client.HTTPException, OSError)):

@@ -6,10 +6,11 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.live.conftest import Browser, Server
+from tests.live.conftest import Browser, Server, started_at_once
 from tests.services import RedisServer
 from tests.standins import bedrock
 
@@ -35,10 +36,10 @@ def running(folder: Path, mode: str, database: str, **settings: str) -> Iterator
         opened.callback(redis.stop)
         model = opened.enter_context(bedrock.running())
         shared = {"ASYNC_MODE": mode, "DATABASE_URL": database, "REDIS_URL": redis.url, "MODEL_PROVIDER": "bedrock"}
-        servers = []
-        for _ in range(2):
-            servers.append(Server(folder, **shared, **model.environment, **settings))
-            opened.callback(servers[-1].stop)
+        start = partial(Server, folder, **shared, **model.environment, **settings)
+        servers = started_at_once(start, start)
+        for server in servers:
+            opened.callback(server.stop)
         opened.callback(redis.go_on)
         yield Workers(*servers, redis, model)
 
