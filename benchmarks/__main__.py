@@ -35,6 +35,7 @@ ORDER = (
     "logins",
     "sign_in",
     "streaming",
+    "message_cost",
     "sockets",
     "floods",
     "leaving",
@@ -47,6 +48,7 @@ TITLES = {
     "fairness": "REST fairness",
     "logins": "Sign-ins",
     "sign_in": "Others while a crowd signs in",
+    "message_cost": "What a message costs",
     "floods": "Others during a flood",
     "startup": "Start",
 }

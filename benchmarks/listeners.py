@@ -1,8 +1,10 @@
 """Many sockets in one process that speak Socket.IO and note when what they asked for comes.
 
-Run by `benchmarks.streaming`: takes the server's port and the message as arguments, tokens by standard input, says
-"ready" when all are connected, sends at the next line, and prints what came as JSON. Written on bare sockets, so that
-what is measured is the server and not its clients.
+Run by `benchmarks.streaming` and `benchmarks.message_cost`: takes the server's port and the message as arguments,
+tokens by standard input, says "ready" when all are connected, sends at the next line, and prints what came as JSON.
+That line may be a list of numbers: the seconds after which each socket sends. If the last argument is "first", a socket
+has what it asked for at the first delta. Written on bare sockets, so that what is measured is the server and not its
+clients.
 """
 # ruff: noqa: T201  # It tells its parent.
 
@@ -21,8 +23,8 @@ PATIENCE = 120.0  # Seconds that a whole measurement may take.
 class Listener(asyncio.Protocol):
     """One client: upgrades to a WebSocket, joins /ws, and reads to the last event of its reply."""
 
-    def __init__(self, port: int, token: str) -> None:
-        self.port, self.token, self.buffer = port, token, b""
+    def __init__(self, port: int, token: str, until: str) -> None:
+        self.port, self.token, self.until, self.buffer = port, token, until, b""
         loop = asyncio.get_running_loop()
         self.joined: asyncio.Future[None] = loop.create_future()
         self.ended: asyncio.Future[None] = loop.create_future()
@@ -92,6 +94,9 @@ class Listener(asyncio.Protocol):
             noted["first"] = noted["first"] or now
             noted["characters"] += len(payload["content"])
             noted["events"] += 1
+            if self.until == "first" and not self.ended.done():
+                noted["last"], noted["end"] = now, "first"
+                self.ended.set_result(None)
         elif event in ("response", "error") and not self.ended.done():
             noted["last"], noted["end"] = now, event
             self.ended.set_result(None)
@@ -108,22 +113,25 @@ class Listener(asyncio.Protocol):
         self.transport.write(b"\x81" + size + mask + masked)
 
 
-async def listen(port: int, message: str, tokens: list[str]) -> list[dict[str, Any]]:
+async def listen(port: int, message: str, until: str, tokens: list[str]) -> list[dict[str, Any]]:
     loop = asyncio.get_running_loop()
-    listeners = [Listener(port, token) for token in tokens]
+    listeners = [Listener(port, token, until) for token in tokens]
     for listener in listeners:
         await loop.create_connection(lambda one=listener: one, "127.0.0.1", port)
     await asyncio.gather(*(listener.joined for listener in listeners))
     await asyncio.sleep(0.5)  # What a server does after a connect is not what is measured.
     print("ready", flush=True)
-    await loop.run_in_executor(None, sys.stdin.readline)
-    for listener in listeners:
-        listener.ask(message)
+    told = await loop.run_in_executor(None, sys.stdin.readline)
+    moments = json.loads(told) if told.startswith("[") else []
+    for listener, seconds in zip(listeners, moments or [None] * len(tokens), strict=True):
+        if seconds is None:
+            listener.ask(message)
+        else:
+            loop.call_later(seconds, listener.ask, message)
     await asyncio.wait([listener.ended for listener in listeners], timeout=PATIENCE)
-    for listener in listeners:
-        listener.transport.close()
     return [listener.noted for listener in listeners]
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(listen(int(sys.argv[1]), sys.argv[2], json.loads(sys.stdin.readline())))))
+    asked = int(sys.argv[1]), *sys.argv[2:4], json.loads(sys.stdin.readline())
+    print(json.dumps(asyncio.run(listen(*asked))))

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from statistics import median, quantiles
-from typing import Any
+from typing import Any, TextIO
 
 from flask_migrate import upgrade
 from sqlalchemy import insert, text
@@ -160,8 +160,13 @@ def uses_the_index() -> None:
 
 
 @contextmanager
-def serving(app: str, settings: str, environ: dict[str, str], files: int | None = None) -> Iterator[Server]:
-    """Serve an application on a free port until the block ends, with so many file descriptors at most."""
+def serving(
+    app: str, settings: str, environ: dict[str, str], files: int | None = None, log: TextIO | None = None
+) -> Iterator[Server]:
+    """Serve an application on a free port until the block ends.
+
+    It has so many file descriptors at most; its log goes to a file, or beside our own errors.
+    """
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "gunicorn", "-c", settings, app]
@@ -170,6 +175,7 @@ def serving(app: str, settings: str, environ: dict[str, str], files: int | None 
     process = subprocess.Popen(  # noqa: S603 (our own server)
         command,
         env=inherited | environ | {"PORT": str(port), "HOST": "127.0.0.1"},
+        stderr=log,
         preexec_fn=limit,
     )
     try:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
@@ -81,9 +82,19 @@ def seed(environ: dict[str, str], count: int) -> list[str]:
     return bearers
 
 
-def stream(server: Server, bearers: list[str], look_after: float = 0.0) -> Measured:
-    """Have each socket ask once, all at the same time; memory is looked at after so many seconds."""
-    command = [sys.executable, "-m", "benchmarks.listeners", str(server.port), "@chat hello"]
+def stream(
+    server: Server,
+    bearers: list[str],
+    look_after: float = 0.0,
+    moments: Sequence[float] | None = None,
+    until: str = "last",
+    ready: Callable[[], object] = lambda: None,
+) -> Measured:
+    """Have each socket ask once, all at the same time or after so many seconds each; `ready` is called before.
+
+    Memory is looked at after so many seconds. With "first" as `until`, the sockets close after their first delta.
+    """
+    command = [sys.executable, "-m", "benchmarks.listeners", str(server.port), "@chat hello", until]
     clients = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603
     assert clients.stdin  # noqa: S101
     assert clients.stdout  # noqa: S101
@@ -91,18 +102,21 @@ def stream(server: Server, bearers: list[str], look_after: float = 0.0) -> Measu
     clients.stdin.flush()
     if clients.stdout.readline() != "ready\n":
         sys.exit("the sockets did not connect")
+    ready()
     cpu, memory = server.cpu(), resident(server)
-    clients.stdin.write("go\n")
+    clients.stdin.write("go\n" if moments is None else f"{json.dumps(moments)}\n")
     clients.stdin.flush()
     time.sleep(look_after)
     grown = resident(server) - memory
     told = clients.stdout.readline()
+    cpu = server.cpu() - cpu
     if clients.wait(30) or not told:
         sys.exit("the sockets did not hear the end")
     replies = json.loads(told)
-    if failed := [reply["end"] or "no end" for reply in replies if reply["end"] != "response"]:
+    wanted = "response" if until == "last" else "first"
+    if failed := [reply["end"] or "no end" for reply in replies if reply["end"] != wanted]:
         sys.exit(f"{len(failed)} of {len(replies)} replies failed: {', '.join(sorted(set(failed)))}")
-    return Measured(replies, server.cpu() - cpu, grown / len(bearers))
+    return Measured(replies, cpu, grown / len(bearers))
 
 
 def resident(server: Server) -> float:
