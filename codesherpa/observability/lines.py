@@ -36,6 +36,8 @@ def clean(_logger: object, _level: str, line: EventDict) -> EventDict:
 
 def cleaned(value: object) -> object:
     if isinstance(value, str):
+        if value.isascii() and value.isprintable():  # Most are. No control character is printable.
+            return withheld(value)
         return printable(withheld(COLOURS.sub("", value)))
     if isinstance(value, dict):
         return {name: cleaned(inner) for name, inner in value.items()}

@@ -33,6 +33,10 @@ def configure(level: str, form: str) -> None:
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(colors=False)
     )
+    # Nothing prints where a line was logged, or in which thread. Under eventlet the first line of a greenlet would list
+    # every live thread to find the name of its own: the cost grows with the replies that are open.
+    logging._srcfile = None  # type: ignore[attr-defined]  # The documented way to leave out the caller.
+    logging.logThreads = logging.logMultiprocessing = logging.logAsyncioTasks = False
     handler = logging.StreamHandler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

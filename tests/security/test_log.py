@@ -136,6 +136,21 @@ def test_a_library_does_not_tell_in_debug_what_it_was_sent(
     assert ["ours" in line for line in lines()] == [True]
 
 
+def test_a_line_looks_for_no_thread_and_no_caller(
+    lines: Callable[[], list[str]], form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the hub the first line of a greenlet would list every live thread; nothing prints what that finds."""
+    looked: list[object] = []
+    monkeypatch.setattr("logging.threading.current_thread", lambda: looked.append("thread"))
+    monkeypatch.setattr("logging.Logger.findCaller", lambda *_: looked.append("caller"))
+
+    structlog.get_logger("codesherpa.x").info("ours")
+    logging.getLogger("library").warning("theirs")
+
+    assert len(lines()) == 2
+    assert looked == []
+
+
 def test_who_failed_to_sign_in_from_where_is_in_the_log_without_what_was_typed(
     make_app: Callable[..., Flask],
 ) -> None:
