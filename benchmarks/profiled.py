@@ -25,7 +25,7 @@ STEPS = {
     "prepare": ["codesherpa.chat.generation:prepare"],
     "choose the sherpa": ["codesherpa.chat.choice:choose"],
     "make the brief": ["codesherpa.sherpas.general:GeneralChat.brief"],
-    "call the model": ["botocore.client:BaseClient._make_api_call"],
+    "call the model": ["codesherpa.providers.bedrock.provider:BedrockProvider._opened"],
     "tell the status": ["codesherpa.chat.rooms:tell_status"],
     "send packets": ["codesherpa.chat.audience:send", "socketio:Server._send_packet"],
     "store the end": ["codesherpa.chat.generation:persist"],

@@ -7,6 +7,7 @@ them. What remains is work that computes: it must leave the hub, or every socket
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import threading
@@ -58,6 +59,25 @@ def offload(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
         done: T = tpool.execute(work, *args, **kwargs)
         return done
+
+
+def is_silent(connection: Any) -> bool | None:
+    """Tell whether a connection is open with nothing to read; None where that is not known here.
+
+    On the hub the standard library's way takes a turn of the hub and a call of select.
+    """
+    if not green():
+        return None
+    import _socket
+
+    # A green socket holds the system's, which never blocks; one that speaks TLS is the system's itself.
+    try:
+        _socket.socket.recv(getattr(connection, "fd", connection), 1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return True
+    except (OSError, TypeError):
+        return None
+    return False
 
 
 def native_lock() -> AbstractContextManager[Any]:

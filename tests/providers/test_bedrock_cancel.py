@@ -23,20 +23,24 @@ SLOW = {"tokens": 200, "tokens_per_second": 20}
 SILENT = {"fault": "silence", "at": "headers"}
 ROOT = Path(__file__).parents[2]
 
-# Run in a process of its own, patched as gunicorn's worker is: stops 20 answers at once, then asks once more.
+# Run in a process of its own, patched as gunicorn's worker is: stops 20 answers at once, then asks once more. Then it
+# loses the connection that waits for the next, and asks a last time.
 GREEN = """
 import eventlet
 
 eventlet.monkey_patch()
-import json, sys, threading, time
+import json, socket, sys, threading, time
 
-from codesherpa.concurrency import Cancellation, spawn
+from codesherpa.concurrency import Cancellation, is_silent, spawn
 from codesherpa.providers.bedrock import BedrockProvider
 from codesherpa.providers.interface import Brief, Turn
 
 provider = BedrockProvider("us-east-1", "global.anthropic.claude-sonnet-4-6", backoff=60)
 provider.client()
 brief = Brief("reply", "", (Turn("user", sys.argv[1]),))
+hello = Brief("reply", "", (Turn("user", "Hello"),))
+for _ in range(int(sys.argv[2])):
+    list(provider.stream(hello, Cancellation()))
 ends, cancellations = [], [Cancellation() for _ in range(20)]
 
 def listen(cancellation):
@@ -51,8 +55,16 @@ for cancellation in cancellations:
 for listener in listeners:
     listener.join(2)
 alive = threading.active_count() - 1
-*_, again = provider.stream(Brief("reply", "", (Turn("user", "Hello"),)), Cancellation())
-print(json.dumps({"ends": ends, "stopped": stopped, "alive": alive, "again": again.reason}))
+*_, again = provider.stream(hello, Cancellation())
+((_, pool),) = provider._direct._known.values()
+connection = pool._get_conn()
+silent = [is_silent(connection.sock)]
+connection.sock.shutdown(socket.SHUT_RDWR)
+silent.append(is_silent(connection.sock))
+pool._put_conn(connection)
+*_, last = provider.stream(hello, Cancellation())
+again = [again.reason, last.reason]
+print(json.dumps({"ends": ends, "stopped": stopped, "alive": alive, "again": again, "silent": silent}))
 """
 
 
@@ -225,12 +237,14 @@ def test_a_stop_ends_only_its_own_answer(provider, standin):
 
 
 @pytest.mark.parametrize(
-    "reply", [SLOW, SILENT, {"fault": "ThrottlingException"}], ids=["speaking", "silent", "waiting"]
+    ("reply", "before"),
+    [(SLOW, 0), (SLOW, 1), (SILENT, 1), ({"fault": "ThrottlingException"}, 0)],
+    ids=["speaking to botocore", "speaking", "silent", "waiting"],
 )
-def test_green_threads_stop_as_fast(standin, reply):
+def test_green_threads_stop_as_fast(standin, reply, before):
     standin.script({"text": "Hello."}, contains="Hello")
     standin.script(reply, contains="slowly")
-    command = [sys.executable, "-W", "ignore", "-c", GREEN, "slowly"]
+    command = [sys.executable, "-W", "ignore", "-c", GREEN, "slowly", str(before)]
 
     done = subprocess.run(
         command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=30
@@ -238,11 +252,15 @@ def test_green_threads_stop_as_fast(standin, reply):
 
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
-    assert told["again"] == "end"
+    assert told["again"] == ["end", "end"]
     assert told["alive"] == 0
+    assert told["silent"] == [True, False]
     assert [reason for reason, _, _ in told["ends"]] == ["cancelled"] * 20
     assert max(ended for _, _, ended in told["ends"]) - told["stopped"] < 0.5
     if "tokens" in reply or reply is SILENT:
-        requests = standin.wait(lambda requests: len(requests) == 21 and all(one["outcome"] for one in requests))
-        assert max(one["ended_at"] for one in requests[:20]) - told["stopped"] < 0.5
-        assert [one["outcome"] for one in requests] == ["closed by client"] * 20 + ["sent"]
+        count = before + 22
+        requests = standin.wait(lambda requests: len(requests) == count and all(one["outcome"] for one in requests))
+        stopped = requests[before:][:20]
+        assert max(one["ended_at"] for one in stopped) - told["stopped"] < 0.5
+        assert [one["outcome"] for one in stopped] == ["closed by client"] * 20
+        assert [one["outcome"] for one in requests if one not in stopped] == ["sent"] * (before + 2)

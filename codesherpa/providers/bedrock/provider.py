@@ -13,10 +13,11 @@ import structlog
 from codesherpa.concurrency import Cancellation
 from codesherpa.observability import tracing
 from codesherpa.providers.bedrock import faults, stream
+from codesherpa.providers.bedrock.direct import Direct
 from codesherpa.providers.bedrock.faults import Failure
 from codesherpa.providers.bedrock.request import Question, build
-from codesherpa.providers.bedrock.stream import Answer
-from codesherpa.providers.bedrock.wire import Call, make_client
+from codesherpa.providers.bedrock.stream import Answer, Source
+from codesherpa.providers.bedrock.wire import Call, Raw, make_client
 from codesherpa.providers.interface import Brief, End, Text, Usage
 from codesherpa.providers.models import family
 
@@ -57,6 +58,7 @@ class BedrockProvider:
         self._refused: dict[str, frozenset[str]] = {}
         self._lock = threading.Lock()
         self._client: Any = None
+        self._direct: Direct
 
     def client(self) -> Any:
         """Return boto3's client, made at the first call."""
@@ -64,11 +66,13 @@ class BedrockProvider:
             if self._client is None:
                 times = (self.read_timeout, self.connect_timeout)
                 self._client = make_client(self.region, *times, self.max_pool_connections)
+                self._direct = Direct(self._client)
             return self._client
 
     def close(self) -> None:
         """Close the connections that wait in the pool; a later call opens new ones."""
         if self._client is not None:
+            self._direct.forget()
             self._client.close()
 
     def model(self, model_id: str | None) -> str:
@@ -131,9 +135,10 @@ class BedrockProvider:
         if call.cut:
             return
         with call.in_hand():
-            told = getattr(self.client(), question.operation)(**question.arguments)
-        streamed = question.operation == "converse_stream"
-        read = stream.read(told["raw"], call, self.read_timeout, answer) if streamed else answer.take_whole(told)
+            if question.operation == "converse_stream":
+                read = stream.read(self._opened(question.arguments, call), call, self.read_timeout, answer)
+            else:
+                read = answer.take_whole(self.client().converse(**question.arguments))
         try:
             with contextlib.closing(read):
                 for piece in read:
@@ -144,6 +149,15 @@ class BedrockProvider:
             # After messageStop nothing can be missing but the count of tokens.
             if answer.stop is None:
                 raise
+
+    def _opened(self, arguments: dict[str, Any], call: Call) -> Source:
+        """Ask, and return the answer that begins: directly where it is known how, else through botocore."""
+        client, direct = self.client(), self._direct
+        if (opened := direct.ask(arguments, call, self.read_timeout)) is not None:
+            return opened
+        raw = client.converse_stream(**arguments)["raw"]
+        direct.learn(arguments, call, raw._pool)
+        return Raw(raw)
 
     def _give_up_or_wait(self, failure: Failure, answer: Answer, call: Call, tried: int) -> None:
         """Raise what a failure is called here, or return when it is time for another try."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator, Iterator
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import orjson
 
@@ -120,31 +120,40 @@ def usage(counted: dict[str, Any]) -> Usage:
     )
 
 
-def read(raw: Any, call: Call, read_timeout: float, answer: Answer) -> Generator[str]:
+class Source(Protocol):
+    """An answer whose head has been read. `leave` lets go of its connection, which is good for another if it is whole.
+
+    Of a body that is `chunked`, `read1` gives the chunks as they are on the wire.
+    """
+
+    chunked: bool
+
+    def read1(self, size: int) -> bytes: ...
+
+    def leave(self, is_whole: bool) -> None: ...
+
+
+def read(source: Source, call: Call, read_timeout: float, answer: Answer) -> Generator[str]:
     """Yield the text of an answer as it comes; what one read of the socket brings is one piece.
 
-    `raw` is urllib3's response, its body unread. Always leaves the connection either whole in the pool
-    or closed, never open.
+    Always leaves the connection either whole in the pool or closed, never open.
     """
 
     def more() -> bytes:
         if call.expired():
             raise Failure("Deadline", "the answer was not whole in time")
         call.hurry(read_timeout if answer.stop is None else AFTER_THE_END)
-        return bytes(source.read1(READ))
+        return source.read1(READ)
 
-    whole, original = False, raw._original_response
-    source = original.fp if raw.chunked else original
+    whole = False
     try:
         decoder = Decoder()
-        for data in dechunk(more) if raw.chunked else iter(more, b""):
+        for data in dechunk(more) if source.chunked else iter(more, b""):
             yield from answer.take(decoder.feed(data))
         whole = True
     finally:
         call.detach()
-        # urllib3 gives a connection back to its pool once the answer on it is closed.
-        original.close() if whole else raw.close()
-        raw.release_conn()
+        source.leave(whole)
 
 
 def _loads(payload: bytes) -> dict[str, Any]:

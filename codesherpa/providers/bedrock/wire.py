@@ -27,6 +27,8 @@ from botocore.awsrequest import (
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
+from codesherpa import concurrency
+
 _in_hand: ContextVar[Call | None] = ContextVar("_in_hand", default=None)
 
 
@@ -40,6 +42,7 @@ class Call:
         self._socket: socket.socket | None = None
         self.cut = False
         self.sent = False
+        self.request = b""  # As botocore sent it last.
 
     def left(self) -> float:
         """Return the seconds until the deadline, never less than a moment, so that it can be a timeout."""
@@ -98,17 +101,20 @@ class _Tapped:
 
     def connect(self) -> None:
         super().connect()  # type: ignore[misc]
-        self._tell()
+        self.tell()
 
     def request(self, *args: Any, **kwargs: Any) -> Any:
         if self.sock is not None:
-            self._tell()
+            self.tell()
         self._gathered = []
         try:
             super().request(*args, **kwargs)  # type: ignore[misc]
         finally:
             gathered, self._gathered = self._gathered, None
-        super().send(b"".join(gathered))  # type: ignore[misc]
+        whole = b"".join(gathered)
+        if call := _in_hand.get():
+            call.request = whole
+        super().send(whole)  # type: ignore[misc]
 
     def send(self, data: bytes) -> None:
         # urllib3 sends the head and the body apart, and whoever waits at the other end would be woken twice.
@@ -122,9 +128,16 @@ class _Tapped:
             self.timeout = min(self.timeout or call.left(), call.left())
         return super().getresponse()  # type: ignore[misc]
 
-    def _tell(self) -> None:
+    def tell(self) -> None:
+        """Tell the call in hand that this is its socket."""
         if call := _in_hand.get():
             call.attach(self.sock)
+
+    @property
+    def is_connected(self) -> bool:
+        """Tell whether a connection that waited in the pool is still open; urllib3 asks at each use."""
+        silent = concurrency.is_silent(self.sock) if self.sock is not None else False
+        return super().is_connected if silent is None else silent  # type: ignore[misc, no-any-return]
 
 
 class _Connection(_Tapped, AWSHTTPConnection):
@@ -172,6 +185,24 @@ def make_client(region: str, read_timeout: float, connect_timeout: float, max_po
     # There is no public way in; a test cancels through the real client and fails when this one is gone.
     client._endpoint.http_session._pool_classes_by_scheme.update(http=_Pool, https=_SecurePool)
     return client
+
+
+class Raw:
+    """An answer that botocore opened, read past its parser: urllib3's response, its body unread."""
+
+    def __init__(self, raw: Any) -> None:
+        self._raw, self._original = raw, raw._original_response
+        self.chunked: bool = raw.chunked
+        self._source = self._original.fp if raw.chunked else self._original
+
+    def read1(self, size: int) -> bytes:
+        return bytes(self._source.read1(size))
+
+    def leave(self, is_whole: bool) -> None:
+        """Give the connection back to its pool where the answer was read to its end, else close it."""
+        # urllib3 gives a connection back to its pool once the answer on it is closed.
+        self._original.close() if is_whole else self._raw.close()
+        self._raw.release_conn()
 
 
 def _keep_raw(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
