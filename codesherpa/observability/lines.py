@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from structlog.dev import Column
 from structlog.typing import EventDict
 
 # Tokens, hashes of passwords, keys of AWS and GitHub, and what a header or a URL carries of such. Whoever calls may
@@ -27,6 +28,24 @@ UNPRINTABLE = re.compile(
 # What libraries colour their lines with; taken out first, since it might part a secret.
 COLOURS = re.compile("\x1b\\[[0-9;]*m")
 INDENT = "    "
+
+
+QUOTED = frozenset(" \t=\r\n\"'")  # What a value has that is written in quotes.
+
+
+def pair(key: str, value: object) -> str:
+    """Return a value with its name, as structlog writes it."""
+    return f"{key}={value if isinstance(value, str) and QUOTED.isdisjoint(value) else repr(value)}"
+
+
+# What structlog's own columns write without colours; they take three times as long.
+COLUMNS = [
+    Column("timestamp", lambda _, value: str(value)),
+    Column("level", lambda _, value: f"[{value!s:<9}]"),
+    Column("event", lambda _, value: f"{value!s:<30}"),
+    Column("logger", lambda _, value: f"[{value!s}]"),
+    Column("", pair),
+]
 
 
 def clean(_logger: object, _level: str, line: EventDict) -> EventDict:

@@ -31,7 +31,7 @@ def configure(level: str, form: str) -> None:
         structlog.processors.format_exc_info,
     ]
     renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(colors=False)
+        structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(columns=lines.COLUMNS)
     )
     # Nothing prints where a line was logged, or in which thread. Under eventlet the first line of a greenlet would list
     # every live thread to find the name of its own: the cost grows with the replies that are open.

@@ -13,7 +13,7 @@ from flask import Flask
 from structlog.stdlib import ProcessorFormatter
 
 from codesherpa.observability import logs
-from codesherpa.observability.lines import withheld
+from codesherpa.observability.lines import COLUMNS, withheld
 
 FORGED = [
     "x\n2026-11-23T12:00:00Z [info     ] signed in    user=admin",
@@ -134,6 +134,38 @@ def test_a_library_does_not_tell_in_debug_what_it_was_sent(
     structlog.get_logger("codesherpa.x").debug("ours")
 
     assert ["ours" in line for line in lines()] == [True]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {
+            "event": "reply",
+            "level": "info",
+            "logger": "a.b",
+            "timestamp": "2026",
+            "z": 1,
+            "a": "x y",
+            "n": None,
+            "f": 1.5,
+        },
+        {
+            "event": "r" * 40,
+            "level": "critical",
+            "z": {"a": 1},
+            "quote": "it's",
+            "same": "a=b",
+            "empty": "",
+            "true": True,
+        },
+        {"event": "", "level": "warning", "timestamp": "2026", "exception": "    Traceback\n    line"},
+        {"a": "b"},
+    ],
+)
+def test_a_line_for_eyes_is_structlog_s_own(line: dict[str, object]) -> None:
+    theirs, ours = structlog.dev.ConsoleRenderer(colors=False), structlog.dev.ConsoleRenderer(columns=COLUMNS)
+
+    assert ours(None, "", dict(line)) == theirs(None, "", dict(line))
 
 
 def test_a_line_looks_for_no_thread_and_no_caller(
