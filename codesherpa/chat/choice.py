@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -29,22 +30,46 @@ class Choice:
     routing: Routing | None = None
 
 
-def choose(
-    chat: Chat, agent: Agent | None, previous: str | None, provider: Provider, cancellation: Cancellation
-) -> Choice:
-    """Let the agent's kind decide, else the words, else the model that will answer.
+def plain(
+    message: str, code_context: str | None, agent: Agent | None, previous: str | None, provider: Provider
+) -> Choice | None:
+    """Let the agent's kind decide, else the words; None where a model is to be asked.
 
-    `previous` is who answered last in the conversation. A model that fails to route costs no reply: the words
-    decide as well as they can.
+    `previous` is who answered last in the conversation.
     """
     if agent:
         return Choice(sherpas.for_kind(agent.kind))
-    asked = (chat.message, chat.code_context, previous)
+    asked = (message, code_context, previous)
     routing = router.route(*asked)
-    if routing is None and provider.model(None) is not None:
-        routing = router.parse(ask(provider, router.brief(*asked), cancellation), *asked)
-    routing = routing or router.fallback(*asked)
+    if routing is None and provider.model(None) is None:
+        routing = router.fallback(*asked)
+    return Choice(sherpas.SHERPAS[routing.target_agent], routing) if routing else None
+
+
+def choose(
+    chat: Chat, agent: Agent | None, previous: str | None, provider: Provider, cancellation: Cancellation
+) -> Choice:
+    """Decide as `plain`, else let the model decide that will answer.
+
+    A model that fails to route costs no reply: the words decide as well as they can.
+    """
+    asked = (chat.message, chat.code_context, previous)
+    if chosen := plain(chat.message, chat.code_context, agent, previous, provider):
+        return chosen
+    routing = router.parse(ask(provider, router.brief(*asked), cancellation), *asked)
     return Choice(sherpas.SHERPAS[routing.target_agent], routing)
+
+
+def stored(chosen: Choice, provider: Provider, agent: Agent | None) -> dict[str, Any]:
+    """Return what a chat is stored with as soon as it is decided who answers."""
+    routing = chosen.routing
+    return {
+        "sherpa": chosen.sherpa.name,
+        "provider": provider.name,
+        "model_id": provider.model(agent.model_id if agent else None),
+        "routing": {slot: getattr(routing, slot) for slot in Routing.__slots__} if routing else None,
+        "status": "streaming",
+    }
 
 
 def ask(provider: Provider, brief: Brief, cancellation: Cancellation) -> str:

@@ -16,6 +16,7 @@ from codesherpa import providers
 from codesherpa.agents import service as agents
 from codesherpa.agents.models import Agent
 from codesherpa.chat import budget, choice, history, leases, rooms
+from codesherpa.chat.choice import Choice
 from codesherpa.chat.models import Chat
 from codesherpa.chat.patience import patiently
 from codesherpa.chat.process import Live, here
@@ -29,7 +30,7 @@ from codesherpa.projects.models import Project
 from codesherpa.providers.interface import Brief
 from codesherpa.rows import Transaction, transaction
 from codesherpa.sherpas import language
-from codesherpa.sherpas.interface import Ask, Routing
+from codesherpa.sherpas.interface import Ask
 from codesherpa.usage import metrics
 from codesherpa.usage.meter import Meter
 from codesherpa.user import storage
@@ -48,6 +49,7 @@ STORED = select(CHATS.c.agent_id, CHATS.c.project_id).where(
     CHATS.c.status == bindparam("status"),
     CHATS.c.completed_at == bindparam("completed_at"),
 )
+FRESH = 5.0  # Seconds after which a lease is confirmed before the model is called: this process may have stood still.
 PATIENCE = 60.0  # Seconds that the end of a reply waits for the database.
 
 log = structlog.get_logger(__name__)
@@ -57,12 +59,14 @@ log = structlog.get_logger(__name__)
 class Task:
     """A chat to reply to, as plain values, and the language that its user has set.
 
-    One that is the first of its conversation has nothing before it to be read.
+    One that is the first of its conversation has nothing before it to be read. Where the chat was stored with who
+    answers it, that is `chosen`.
     """
 
     chat: Chat
     language: str
     is_first: bool = False
+    chosen: Choice | None = None
 
 
 def compose(task: Task, live: Live) -> None:
@@ -99,23 +103,19 @@ def write(task: Task, live: Live) -> None:
 
 
 def prepare(task: Task, live: Live) -> Reply:
-    """Decide who answers, and store that before the model is called."""
+    """Decide who answers, where that was not stored with the message, and store it before the model is called."""
     provider, chat = providers.of(current_app), task.chat
     agent, project = chosen_for(chat)
     model_id = agent.model_id if agent else None
     past = history.NOTHING if task.is_first else history.before(chat, provider.window(model_id))
-    chosen = choice.choose(chat, agent, past.sherpa, live.meter.watch(provider, "router"), live.cancellation)
-    sherpa, routing = chosen.sherpa, chosen.routing
-    decided = {
-        "sherpa": sherpa.name,
-        "provider": provider.name,
-        "model_id": provider.model(model_id),
-        "routing": {slot: getattr(routing, slot) for slot in Routing.__slots__} if routing else None,
-        "status": "streaming",
-    }
-    with transaction() as unit:
-        if not store(unit, chat, decided):
-            raise leases.Lost
+    chosen, is_fresh = task.chosen, time.monotonic() - live.started < FRESH
+    if chosen is None or not is_fresh:
+        router = live.meter.watch(provider, "router")
+        chosen = chosen or choice.choose(chat, agent, past.sherpa, router, live.cancellation)
+        with transaction() as unit:
+            if not store(unit, chat, choice.stored(chosen, provider, agent)):
+                raise leases.Lost
+    sherpa = chosen.sherpa
     rooms.tell_status(chat, "thinking", past.left_out)
     ask = Ask(
         message=chat.message,
@@ -169,7 +169,7 @@ def finish(chat: Chat, live: Live, outcome: Outcome, patience: float = PATIENCE)
     }
     ended = persist(chat, live.meter, values, patience)
     seconds = time.monotonic() - live.started
-    metrics.REPLY.labels(chat.sherpa or "none", outcome.status).observe(seconds)
+    metrics.reply(chat.sherpa or "none", outcome.status).observe(seconds)
     if ended:  # Else somebody deleted the chat, or took it for dead and told its end.
         rooms.tell_end(chat, retryable=outcome.retryable)
         log.info("reply", **as_logged(chat, live))
@@ -245,5 +245,8 @@ def store(unit: Transaction, chat: Chat, values: dict[str, Any]) -> bool:
 
 def mirror(chat: Chat, values: dict[str, Any]) -> None:
     """Have what is held of a chat here be as it is stored."""
+    if not isinstance(chat, Chat):
+        vars(chat).update(values)
+        return
     for name, value in values.items():
         set_committed_value(chat, name, value)

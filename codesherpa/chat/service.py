@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, cast
 
+from flask import current_app
 from marshmallow import ValidationError as SchemaError
 from sqlalchemy import Select, Table, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from codesherpa import checkpoints
+from codesherpa import checkpoints, providers
 from codesherpa.agents import service as agents
-from codesherpa.chat import budget, conversations, deletion, leases, process, rooms, schemas, sweep, work
+from codesherpa.chat import budget, choice, conversations, deletion, leases, process, rooms, schemas, sweep, work
+from codesherpa.chat.choice import Choice
 from codesherpa.chat.generation import Task
-from codesherpa.chat.models import Chat, Conversation
+from codesherpa.chat.models import Chat, Conversation, Held
 from codesherpa.database import now, reading
 from codesherpa.errors import (
     BY_CODE,
@@ -74,6 +76,19 @@ class History:
         return len(self.chats)
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A message that was stored: its chat's `values`, and whether its conversation begins with it.
+
+    Where it was stored with who answers it, that is `chosen`, and `decided` are the values that say so.
+    """
+
+    values: dict[str, Any]
+    is_first: bool
+    chosen: Choice | None
+    decided: dict[str, Any]
+
+
 def find(user: User, id: int) -> Chat:
     """Return a user's own chat. Raises NotFound, for somebody else's too."""
     found = db.session.scalar(select(Chat).where(Chat.id == id, Chat.user_id == user.id))
@@ -117,7 +132,7 @@ def submit(user: User, message: str, client_message_id: str | None = None, **bes
         if client_message_id and (sent := known(user, client_message_id)):
             return sent, False
         try:
-            values, is_first = store(user, message, client_message_id, **beside)
+            stored = store(user, message, client_message_id, **beside)
         except IntegrityError:
             continue
         except BudgetExceeded:
@@ -126,10 +141,11 @@ def submit(user: User, message: str, client_message_id: str | None = None, **bes
                 return sent, False
             raise
         sweep.start()
-        chat = Chat(**values)
+        chat = Chat(**stored.values)
         tracing.remember(chat.id)
         if chat.lease_owner:
-            work.begin(chat.id, user.id, Task(Chat(**values), user.language, is_first))
+            held = cast(Chat, Held(**stored.values | stored.decided))
+            work.begin(chat.id, user.id, Task(held, user.language, stored.is_first, stored.chosen))
         else:
             work.dispatch(user.id)
         return chat, True
@@ -163,11 +179,11 @@ def store(
     session_id: str | None = None,
     agent_id: int | None = None,
     project_id: int | None = None,
-) -> tuple[dict[str, Any], bool]:
+) -> Stored:
     """Store a message in its conversation; what it does not name, the conversation does.
 
-    Returns its chat's values, and whether the conversation begins with it. Where its reply may begin at once, its
-    lease is taken in the same transaction.
+    Where its reply may begin at once, its lease is taken in the same transaction, and who answers is stored with it
+    where that is plain.
     """
     agent = agents.glance(user.id, agent_id) if agent_id else None
     project = projects.glance(user.id, project_id) if project_id else None
@@ -184,7 +200,10 @@ def store(
         where["conversation_id"] = conversation.id
     said = {"message": message, "code_context": code_context, "client_message_id": client_message_id}
     size = storage.size(message, code_context)
-    here = process.here()
+    here, chosen, decided = process.here(), None, dict[str, Any]()
+    provider = providers.made(current_app)
+    if provider and (agent or conversation is None):  # Else who answered last may count.
+        chosen = choice.plain(message, code_context, agent, None, provider)
     with transaction() as unit:
         # It takes the user's row, as `leases.alone` does.
         storage.reserve(user.id, size + (storage.ROW if conversation is None else 0), unit)
@@ -199,11 +218,12 @@ def store(
         values["stored_bytes"] = size
         if not here.leaving and leases.at_once(active, where["conversation_id"]):
             values |= leases.fresh(here.owner)
+            decided = choice.stored(chosen, provider, agent) if chosen and provider else decided
         values["created_at"] = at
-        values["id"] = unit.run(NEW_CHAT, **values)[0].id
+        values["id"] = unit.run(NEW_CHAT, **values | decided)[0].id
         if conversation is not None:  # Last: who deletes its agent waits for it, with the agent in hand.
             unit.run(GOES_ON, conversation_id=conversation.id, last_chat_at=at, updated_at=at)
-    return values, conversation is None
+    return Stored(values, conversation is None, chosen if decided else None, decided)
 
 
 def titled(message: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import cast
 
 import structlog
 from flask import Flask, g
@@ -10,10 +11,10 @@ from sqlalchemy import bindparam, select, update
 
 from codesherpa.chat import generation, leases, rooms
 from codesherpa.chat.generation import Task
-from codesherpa.chat.models import WRITTEN_OUT, Chat
+from codesherpa.chat.models import WRITTEN_OUT, Chat, Held
 from codesherpa.chat.patience import patiently
 from codesherpa.chat.process import Live, Process, awaiting, here
-from codesherpa.concurrency import Cancellation, spawn
+from codesherpa.concurrency import Cancellation, start
 from codesherpa.database import now
 from codesherpa.extensions import db
 from codesherpa.observability import tracing
@@ -50,7 +51,7 @@ def begin(chat_id: int, user_id: int, task: Task | None = None) -> None:
     process.live[chat_id] = Live(Cancellation(), process.streams.open(chat_id, user_id), meter)
     metrics.WRITING.inc()
     try:
-        spawn(write, process.app, chat_id, task)
+        start(write, process.app, chat_id, task)
     except RuntimeError:  # No thread is to be had.
         let_go(process, chat_id)
         raise
@@ -99,7 +100,7 @@ def found(chat_id: int) -> Task | None:
         return None
     values = vars(row)
     language = values.pop("language")
-    return Task(Chat(**values), language)
+    return Task(cast(Chat, Held(**values)), language)
 
 
 def stop(chat: Chat) -> None:

@@ -6,12 +6,14 @@ where gunicorn runs several workers at one port they count together, in files (s
 
 from __future__ import annotations
 
+import logging
 import os
 import resource
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -45,6 +47,7 @@ REDIS_AWAY = Gauge("codesherpa_redis_away", "1 while Redis does not answer.", mu
 MOST = Gauge("codesherpa_connections_most", "Connections that the pool may open.", multiprocess_mode="livesum")
 
 log = structlog.get_logger("codesherpa.socket")
+lines = logging.getLogger("codesherpa.socket")
 
 
 @dataclass(slots=True)
@@ -71,6 +74,12 @@ def exposition() -> bytes:
     return generate_latest(together)
 
 
+@cache
+def series(name: str, code: str) -> Histogram:
+    """Return where an event is counted; there are as many as events and codes."""
+    return EVENTS.labels(name, code)
+
+
 @contextmanager
 def watching(name: str) -> Iterator[Watched]:
     """Time a socket's event, trace it, and give it a line in the log."""
@@ -80,7 +89,9 @@ def watching(name: str) -> Iterator[Watched]:
         yield watched
         tracing.note(span, **{"user.id": watched.user_id, "codesherpa.code": watched.code})
     seconds = time.perf_counter() - started
-    EVENTS.labels(name, watched.code).observe(seconds)
+    series(name, watched.code).observe(seconds)
+    if not lines.isEnabledFor(logging.INFO):  # Most of what a line costs is spent before structlog asks.
+        return
     told = {"socket_event": name, "code": watched.code, "user_id": watched.user_id}
     log.info("event", duration_ms=round(seconds * 1000, 1), **told)
 

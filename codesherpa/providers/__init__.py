@@ -29,6 +29,12 @@ def of(app: Flask) -> Provider:
     return found
 
 
+def made(app: Flask) -> Provider | None:
+    """Return the application's provider if it has been made, which takes a moment."""
+    found: Provider | None = app.extensions.get("provider")
+    return found
+
+
 def wake(app: Flask) -> None:
     """Look for Bedrock's credentials when a server has started, which waits for nobody, and warn where there are none.
 

@@ -83,7 +83,7 @@ class Metered:
                     call.usage, end = piece.usage, piece.reason
                 else:
                     if not written:
-                        metrics.FIRST_TOKEN.labels(call.provider, call.family.name).observe(time.monotonic() - started)
+                        metrics.first_token(call.provider, call.family.name).observe(time.monotonic() - started)
                     written += len(piece.text)
                     call.usage = Usage(asked, written // 3, estimated=True)
                 yield piece

@@ -5,6 +5,9 @@ Models are told by their family: agents name models as they please, and a label'
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+
 from prometheus_client import Counter, Gauge, Histogram
 
 from codesherpa.providers.interface import Usage
@@ -21,11 +24,18 @@ WRITING = Gauge("codesherpa_replies_writing", "Replies that are being written.",
 REFUSED = Counter("codesherpa_budget_refusals", "Messages refused because the day's budget was spent.")
 
 
+# To look up a series takes longer than to count in it; there are as many as families, purposes and ends.
+calls: Callable[..., Counter] = cache(CALLS.labels)
+tokens_of: Callable[..., Counter] = cache(TOKENS.labels)
+first_token: Callable[..., Histogram] = cache(FIRST_TOKEN.labels)
+reply: Callable[..., Histogram] = cache(REPLY.labels)
+
+
 def called(provider: str, model: str, purpose: str, usage: Usage, end: str, fault: str | None) -> None:
     """Count a call that ended; `model` is its family's name."""
-    CALLS.labels(provider, model, purpose, end).inc()
+    calls(provider, model, purpose, end).inc()
     for kind in ("input", "output", "cache_read", "cache_write"):
         if tokens := getattr(usage, f"{kind}_tokens"):
-            TOKENS.labels(provider, model, kind).inc(tokens)
+            tokens_of(provider, model, kind).inc(tokens)
     if fault:
         FAULTS.labels(provider, model, fault).inc()

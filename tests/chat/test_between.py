@@ -245,7 +245,7 @@ def test_a_reply_that_gets_no_thread_is_let_go_of(
     def none_left(*_: Any) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(work, "spawn", none_left)
+    monkeypatch.setattr(work, "start", none_left)
     with app.app_context(), pytest.raises(RuntimeError):
         service.submit(db.session.get_one(User, ada.id), "hello")
 

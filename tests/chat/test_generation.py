@@ -11,8 +11,9 @@ import pytest
 from flask import Flask
 from sqlalchemy.exc import OperationalError
 
-from codesherpa.chat import audience, choice, generation, history, leases, process, service, stream, sweep, work
-from codesherpa.chat.models import Chat, Conversation
+from codesherpa import providers
+from codesherpa.chat import audience, generation, history, leases, process, rooms, service, stream, sweep, work
+from codesherpa.chat.models import Chat, Conversation, Held
 from codesherpa.chat.stream import Stream, Streams, Unsaved
 from codesherpa.database import now
 from codesherpa.extensions import db
@@ -272,29 +273,70 @@ def test_only_the_last_event_of_a_reply_is_its_end(
     assert told.count("response") == 1
 
 
+@pytest.mark.parametrize("status", ["pending", "streaming"])
 def test_a_reply_that_another_worker_has_taken_up_is_not_asked_for_again(
-    app: Flask, ada: Caller, model: Scripted, monkeypatch: pytest.MonkeyPatch
+    app: Flask, ada: Caller, model: Scripted, monkeypatch: pytest.MonkeyPatch, status: str
 ) -> None:
-    choose = choice.choose
+    """It is stored with who answers, in a process that stands still then, or without."""
+    chosen_for, lost = generation.chosen_for, threading.Event()
 
-    def lose(chat: Chat, *rest: Any) -> Any:
+    def lose(chat: Chat) -> Any:
         db.session.execute(db.update(Chat).values(lease_owner="another worker"))
         db.session.commit()
-        return choose(chat, *rest)
+        lost.set()
+        return chosen_for(chat)
 
-    monkeypatch.setattr(choice, "choose", lose)
+    monkeypatch.setattr(generation, "chosen_for", lose)
+    if status == "pending":
+        monkeypatch.setattr(providers, "made", lambda app: None)
+    else:
+        monkeypatch.setattr(generation, "FRESH", 0)
     threading.Thread(target=lambda: ada.post("/chat", json={"message": "hello"}), daemon=True).start()
+    assert lost.wait(10)
     process = app.extensions["process"]
     for _ in range(500):
-        if ada.get("/chat").json["data"]["count"] and not process.live:
+        if not process.live:
             break
         threading.Event().wait(0.01)
 
     assert model.briefs == []
     with app.app_context():
-        assert db.session.scalars(db.select(Chat.status)).one() == "pending"
+        assert db.session.scalars(db.select(Chat.status)).one() == status
         db.session.execute(db.update(Chat).values(status="stopped", completed_at=now()))
         db.session.commit()
+
+
+@pytest.mark.parametrize("kind", ["agent", "words", "follow-up", "unmade"])
+def test_who_answers_is_stored_with_the_message_where_that_is_plain(
+    app: Flask, ada: Caller, model: Scripted, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    message: dict[str, Any] = {"message": "hello"}
+    if kind == "agent":
+        message["agent_id"] = ada.post("/agents", json={"name": "A", "model_id": "mine"}).json["data"]["id"]
+    if kind == "follow-up":
+        message["conversation_id"] = ada.post("/chat", json=message).json["data"]["conversation_id"]
+    if kind == "unmade":  # The first message of a process must not wait until its provider is made.
+        monkeypatch.setattr(providers, "made", lambda app: None)
+    written: list[str] = []
+    store = generation.store
+
+    def note(unit: Any, chat: Chat, values: dict[str, Any]) -> bool:
+        written.append(values["status"])
+        return store(unit, chat, values)
+
+    monkeypatch.setattr(generation, "store", note)
+    shown = ada.get(f"/chat/{ada.post('/chat', json=message).json['data']['id']}").json["data"]
+
+    assert written == (["complete"] if kind in ("agent", "words") else ["streaming", "complete"])
+    assert (shown["status"], shown["agent"], shown["provider"]) == ("complete", "general_chat", model.name)
+    assert shown["model_id"] == ("mine" if kind == "agent" else model.model(None))
+    assert (shown["routing"] is None) is (kind == "agent")
+
+
+def test_what_a_process_holds_of_a_chat_is_shown_as_the_chat() -> None:
+    values = {"id": 1, "user_id": 2, "message": "hello", "response": "", "status": "pending", "created_at": now()}
+
+    assert rooms.CHAT.dump(Held(**values)) == rooms.CHAT.dump(Chat(**values))
 
 
 def test_a_reply_whose_end_is_not_stored_is_ended_by_who_looks_for_what_was_left(
