@@ -125,6 +125,10 @@ class Held:
     def __init__(self, **values: Any) -> None:
         vars(self).update(dict.fromkeys(COLUMNS) | values)
 
+    @property
+    def has_ended(self) -> bool:
+        return vars(self)["status"] in ENDED
+
 
 COLUMNS = tuple(column.key for column in Chat.__table__.columns)
 

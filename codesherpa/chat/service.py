@@ -141,7 +141,7 @@ def submit(user: User, message: str, client_message_id: str | None = None, **bes
                 return sent, False
             raise
         sweep.start()
-        chat = Chat(**stored.values)
+        chat = cast(Chat, Held(**stored.values))
         tracing.remember(chat.id)
         if chat.lease_owner:
             held = cast(Chat, Held(**stored.values | stored.decided))

@@ -129,7 +129,7 @@ class Turnstile:
         with self._lock:
             if not self._turning:
                 self._turning = True
-                spawn(self._turn)
+                start(self._turn)
             if self._room:
                 self._room -= 1
                 return

@@ -35,8 +35,8 @@ def configure(level: str, form: str) -> None:
     )
     # Nothing prints where a line was logged, or in which thread. Under eventlet the first line of a greenlet would list
     # every live thread to find the name of its own: the cost grows with the replies that are open.
-    logging._srcfile = None  # type: ignore[attr-defined]  # The documented way to leave out the caller.
-    logging.logThreads = logging.logMultiprocessing = logging.logAsyncioTasks = False
+    logging._srcfile = None  # The documented way to leave out the caller.
+    logging.logThreads = logging.logMultiprocessing = False
     handler = logging.StreamHandler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

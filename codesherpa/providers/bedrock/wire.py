@@ -137,7 +137,7 @@ class _Tapped:
     def is_connected(self) -> bool:
         """Tell whether a connection that waited in the pool is still open; urllib3 asks at each use."""
         silent = concurrency.is_silent(self.sock) if self.sock is not None else False
-        return super().is_connected if silent is None else silent  # type: ignore[misc, no-any-return]
+        return super().is_connected if silent is None else silent  # type: ignore[misc]
 
 
 class _Connection(_Tapped, AWSHTTPConnection):
