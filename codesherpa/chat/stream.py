@@ -57,6 +57,11 @@ class Stream:
         if not self._ends:
             self.flush()
 
+    @property
+    def has_more(self) -> bool:
+        """Tell whether text waits to be shown; of many streams few have some at each beat, and a lock costs more."""
+        return bool(self._waiting)
+
     def flush(self) -> None:
         """Show what has come since the last delta, as one delta, in order."""
         with self._lock:
@@ -152,7 +157,7 @@ class Streams:
         while self._goes_on():
             time.sleep(self.pause)
             started = time.monotonic()
-            for stream in list(self._live.values()):
+            for stream in [one for one in list(self._live.values()) if one.has_more]:
                 try:
                     stream.flush()
                 except Exception:  # One that cannot be shown holds up no other; what it lacks is seen at its end.
