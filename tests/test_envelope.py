@@ -102,8 +102,9 @@ WAYS: dict[tuple[int, str], Callable[[Flask, Caller], Any]] = {
 }
 
 
-# No route under /api/v1 answers these: a socket's `authenticate`, and a webhook that is not set up.
-ELSEWHERE = {(403, "forbidden"), (503, "not_configured")}
+# No route under /api/v1 answers these: a socket's `authenticate`, a webhook that is not set up, and what gunicorn cannot
+# read.
+ELSEWHERE = {(403, "forbidden"), (503, "not_configured"), (501, "bad_request")}
 
 
 def test_there_is_a_way_to_every_kind_of_error(app: Flask) -> None:
