@@ -102,8 +102,8 @@ WAYS: dict[tuple[int, str], Callable[[Flask, Caller], Any]] = {
 }
 
 
-# No route under /api/v1 answers these: a socket's `authenticate`, a webhook that is not set up, and what gunicorn cannot
-# read.
+# No route under /api/v1 answers these: a socket's `authenticate`, a webhook that is not set up, and what gunicorn
+# cannot read.
 ELSEWHERE = {(403, "forbidden"), (503, "not_configured"), (501, "bad_request")}
 
 

@@ -230,8 +230,8 @@ def test_a_change_of_what_is_not_the_callers_to_change_is_refused(
     assert ada.get(path).json["data"].get("updated_at") == before
 
 
-# More than these means a query a row; less is welcome. One is the token's. An export reads a few rows of each list, then
-# as many as a piece of it has room for. SQLite deletes four chats at a time.
+# More than these means a query a row; less is welcome. One is the token's. An export reads a few rows of each list,
+# then as many as a piece of it has room for. SQLite deletes four chats at a time.
 QUERIES = {
     "GET /user/me/export": 13,
     "POST /chat": 30,

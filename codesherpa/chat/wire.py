@@ -16,6 +16,7 @@ from flask_socketio import SocketIO
 from socketio import Manager
 from socketio import packet as packets
 
+from codesherpa.api import MOST_VALUES, SMALL_BODY, has_few_values
 from codesherpa.chat import audience
 from codesherpa.chat.audience import NAMESPACE
 from codesherpa.concurrency import spawn
@@ -38,6 +39,8 @@ MEMBERS_RATE = (200.0, 1000)
 CONNECT_BYTES = 16 * 1024  # The longest packet that joins the namespace: it holds a token.
 # What a packet of Socket.IO begins with: its type, the number of its attachments, its namespace.
 HEAD = re.compile(r"([0-6])(?:[0-9]{1,10}-)?(/[^,?]{0,100})?")
+# An event up to its name, with the number of its acknowledgement.
+NAMED = re.compile(r'([25](?:[0-9]{1,10}-)?/ws,[0-9]{0,15})\["([a-z_]{1,20})"')
 
 log = structlog.get_logger(__name__)
 
@@ -284,6 +287,10 @@ class Wire:
             return None
 
     def _handle_event(self, connection: str, data: str) -> None:
+        """Call an event's handler; without its payload if that has too many values, so that it is refused unparsed."""
+        if len(data) > SMALL_BODY and not has_few_values(data.encode("utf-8", "replace"), MOST_VALUES):
+            named = NAMED.match(data)
+            data = f'{named[1]}["{named[2]}"]' if named else ""
         packet = self._parse(connection, data)
         if packet is None:
             return

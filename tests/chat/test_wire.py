@@ -16,6 +16,7 @@ from codesherpa.chat.audience import NAMESPACE
 from codesherpa.chat.wire import CONNECT_BYTES, Wire
 from codesherpa.extensions import socketio
 
+pytestmark = pytest.mark.sqlite_only  # No test here looks at a row.
 PING_TIMEOUT = 20
 
 
@@ -205,3 +206,15 @@ def test_what_comes_too_fast_by_long_polling_waits(app: Flask, monkeypatch: pyte
     wire._take("websocket", "3/ws,1[]")
 
     assert waited == [True]
+
+
+def test_a_payload_of_too_many_values_reaches_its_handler_unparsed(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    wire, closed, handled = app.extensions["wire"], [], []
+    monkeypatch.setattr(wire, "hang_up", closed.append)
+    monkeypatch.setattr(wire._server, "_handle_event", lambda *event: handled.append(event))
+
+    wire._handle_event("member", '2/ws,7["message",{"x":[' + "[]," * 20_000 + "0]}]")
+    wire._handle_event("member", "2/ws,7[" + "[]," * 20_000 + "0]")
+
+    assert handled == [("member", NAMESPACE, 7, ["message"])]
+    assert closed == ["member"]
