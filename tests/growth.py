@@ -26,7 +26,7 @@ SPARE = 'a1_ \n(-.x\t"#'
 # Twice the text may cost this many times the work: 2 where the work is linear, 4 where it is quadratic.
 FACTOR = 2.7
 ENOUGH = 0.001  # Seconds of CPU that are long enough to be compared.
-LOOKS = 3
+LOOKS = 8  # Noise is not too much at each of so many lengths; what is quadratic is.
 
 
 def seconds(work: Callable[[Any], object], text: Any, times: int = 3) -> float:
