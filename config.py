@@ -181,7 +181,7 @@ SETTINGS = (
     ),
     Setting("ACCESS_TOKEN_EXPIRE_MINUTES", "30", whole(1, 1440), "life of an access token"),
     Setting("REFRESH_TOKEN_EXPIRE_DAYS", "7", whole(1, 365), "life of a refresh token"),
-    Setting("CHILD_MEMORY_MB", "512", whole(128, 65_536), "memory in MiB that one process for large code may take"),
+    Setting("CHILD_MEMORY_MB", "512", whole(256, 65_536), "memory in MiB that one process for large code may take"),
     Setting("BCRYPT_ROUNDS", "12", whole(4, 20), "cost of a password hash; each step doubles it"),
     Setting(
         "CORS_ORIGINS",

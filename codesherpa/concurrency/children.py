@@ -86,6 +86,7 @@ class Child:
         self._connection = ours
         self._lock = threading.Lock()
         self._works = False
+        self.cancelled = False
         self.jobs = 0
         self.resident = 0
         self.idle_since = 0.0
@@ -136,9 +137,9 @@ class Child:
     def cancel(self, job: int) -> None:
         """End the process if it is still at that job; it may be at the next one, which is somebody else's."""
         with self._lock:
-            works = self._works and self.jobs == job
-        if works:
-            self.kill()
+            if self._works and self.jobs == job:
+                self.cancelled = True  # Its answer may have come all the same; the process is dying.
+                self.kill()
 
     def kill(self) -> None:
         """End the process and what it started at once; whoever waits for its answer is woken."""
@@ -259,6 +260,7 @@ class Pool:
 
     def _give_back(self, child: Child, sound: bool) -> None:
         """Keep a child for the next job, or end it where it is broken, has done many or has grown."""
+        sound = sound and not child.cancelled
         used = child.jobs >= MOST_JOBS or child.resident > self.memory // 3
         if not sound or used or self._closed.is_set():
             if not sound:

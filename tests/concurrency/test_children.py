@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
@@ -175,6 +176,23 @@ def test_cancelling_a_reply_leaves_the_next_ones_job_alone(pool: Pool, tmp_path:
     thread.join(20)
 
     assert told == [pid]
+
+
+def test_a_child_that_was_cancelled_as_its_answer_came_does_no_other_job(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cancellation, received = Cancellation(), children.receive
+
+    def cancelled_meanwhile(*args: Any) -> bytes:
+        answer = received(*args)
+        cancellation.cancel()
+        return answer
+
+    with monkeypatch.context() as patch, working_for("a", cancellation):
+        patch.setattr(children, "receive", cancelled_meanwhile)
+        first = pool.run(jobs.pid)
+
+    assert pool.run(jobs.pid) != first
 
 
 def test_a_job_that_is_cancelled_before_it_begins_is_not_done(pool: Pool) -> None:
