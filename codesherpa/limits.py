@@ -148,7 +148,9 @@ def count_request() -> None:
     if current_app.config["RATE_LIMIT_DEFAULT"] is None or getattr(answering(), "counted", False):
         return
     session = g.get("auth_session")
-    count("RATE_LIMIT_DEFAULT", f"user:{session.user_id}" if session else f"address:{address()}")
+    # A browser's question before a request carries no token. It does not share a rate with refused tokens.
+    stranger = "preflight" if request.method == "OPTIONS" else "address"
+    count("RATE_LIMIT_DEFAULT", f"user:{session.user_id}" if session else f"{stranger}:{address()}")
 
 
 def refuse_spent(*who: str) -> None:

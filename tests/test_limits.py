@@ -232,6 +232,17 @@ def test_paths_and_methods_that_do_not_exist_are_counted_by_address(make_app: An
     assert codes(answers) == [404 if method == "GET" else 405] * 3 + [429]
 
 
+def test_a_preflight_has_a_rate_of_its_own_beside_refused_tokens(make_app: Any) -> None:
+    client = make_app(RATE_LIMIT_DEFAULT="5/minute").test_client()
+    headers = {"Origin": "http://localhost:5173", "Access-Control-Request-Method": "GET"}
+    for _ in range(6):
+        client.get("/api/v1/agents", headers={"Authorization": "Bearer nonsense"})
+
+    answers = [client.options("/api/v1/agents", headers=headers).status_code for _ in range(6)]
+
+    assert answers == [200] * 5 + [429]
+
+
 def test_a_user_over_the_rate_is_refused_without_a_query(make_app: Any) -> None:
     app = make_app(RATE_LIMIT_DEFAULT="2/minute")
     ada = Caller(app.test_client(), "ada@example.com")
