@@ -10,7 +10,7 @@ import json
 from typing import Any, cast
 
 from flask import current_app
-from sqlalchemy import Table, bindparam, select, update
+from sqlalchemy import ColumnElement, Table, bindparam, case, select, update
 
 from codesherpa.errors import Conflict
 from codesherpa.extensions import db
@@ -19,14 +19,21 @@ from codesherpa.user.models import User
 
 MB = 1024 * 1024
 ROW = 512  # Bytes that a row counts for beside its text: what is empty takes space too.
+
+
+def at_least_zero(sum: ColumnElement[int]) -> ColumnElement[int]:
+    return case((sum < 0, 0), else_=sum)
+
+
 # Made once: to build a statement takes longer than to run it.
 USERS = cast(Table, User.__table__)
 LOCK = select(USERS.c.id).where(USERS.c.id == bindparam("user_id")).with_for_update(key_share=True)
 BOOK = (
     update(USERS)
     .where(USERS.c.id == bindparam("user_id"))
-    # What a user changed of itself, and when, is another matter.
-    .values(stored_bytes=USERS.c.stored_bytes + bindparam("more"), updated_at=USERS.c.updated_at)
+    # What a user changed of itself, and when, is another matter. A worker of the version before counts nothing, so what
+    # is deleted may not have been counted.
+    .values(stored_bytes=at_least_zero(USERS.c.stored_bytes + bindparam("more")), updated_at=USERS.c.updated_at)
     .returning(USERS.c.stored_bytes)
 )
 

@@ -86,6 +86,17 @@ def test_what_is_stored_is_counted_to_the_byte_and_given_back_when_it_is_deleted
     assert (counted(app, ada), counted(app, bob)) == (0, 0)
 
 
+def test_what_was_stored_uncounted_leaves_no_allowance_behind(app: Flask, ada: Caller) -> None:
+    agent = ada.post("/agents", json={"name": "A", "system_prompt": "p" * 1000}).json["data"]["id"]
+    with app.app_context():  # As a worker of the version before would have left it.
+        db.session.execute(update(User).values(stored_bytes=0))
+        db.session.commit()
+
+    ada.delete(f"/agents/{agent}")
+
+    assert counted(app, ada) == 0
+
+
 def test_what_is_changed_and_deleted_at_once_is_counted_once(app: Flask, ada: Caller, model: Scripted) -> None:
     made = fill(ada)
     settle(app)
