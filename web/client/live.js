@@ -5,6 +5,7 @@ import { ApiError, opened, passes } from "./call.js";
 import { Replies } from "./replies.js";
 
 const PATIENCE = 60_000; // Milliseconds until an acknowledgement is given up; a lost connection is known sooner.
+const RESUME_PATIENCE = 30_000; // The same for a question of what was missed: others wait for it, and it can be asked again.
 const LONGEST_PAUSE = 30; // Seconds between two tries to send a message.
 const MOST = 1024 * 1024 - 256; // Bytes of a message: the server closes a connection that sends more than 1 MiB.
 const LARGE = 16 * 1024; // Bytes from which on the server is asked whether it has a message that is sent again.
@@ -86,8 +87,8 @@ export class Live extends EventTarget {
   }
 
   // Emit an event and give the data of its acknowledgement. Throws ApiError, or Error when none came.
-  async ask(event, payload) {
-    return opened(await this.socket.timeout(PATIENCE).emitWithAck(event, payload));
+  async ask(event, payload, patience = event === "resume" ? RESUME_PATIENCE : PATIENCE) {
+    return opened(await this.socket.timeout(patience).emitWithAck(event, payload));
   }
 
   tell(type, detail) {
@@ -176,7 +177,11 @@ export class Live extends EventTarget {
   async #online() {
     while (!this.socket.connected) {
       if (!this.session.signedIn) throw new ApiError(401, "unauthorized", "Nobody is signed in.");
-      await new Promise((done) => this.addEventListener("state", done, { once: true }));
+      // The socket is connected before the state says so: that waits until what was missed is there.
+      await new Promise((done) => {
+        this.addEventListener("state", done, { once: true });
+        this.socket.once("connect", done);
+      });
     }
   }
 }

@@ -99,6 +99,7 @@ export class Replies {
   #ask(reply) {
     const answer = this.#asked.then(() => {
       if (!this.live.socket.connected) throw new Error("The connection is lost.");
+      if (this.#open.get(reply.id) !== reply) return null; // It ended while others were asked for.
       return this.live.ask("resume", { chat_id: reply.id, after_seq: reply.seq });
     });
     this.#asked = answer.catch(() => {});
