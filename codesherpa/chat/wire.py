@@ -7,10 +7,12 @@ import re
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from queue import Empty
 from typing import Any
 
 import structlog
+from engineio.exceptions import EngineIOError
 from engineio.packet import CLOSE, Packet
 from flask_socketio import SocketIO
 from socketio import Manager
@@ -167,6 +169,7 @@ class Wire:
         self._strangers: dict[str, float] = {}
         self._leaving: dict[str, float] = {}
         self._rates: dict[str, PacketRate] = {}
+        self._posting: set[str] = set()
         self._lock = threading.Lock()
         self._watching = False
         parts = self._engine._async
@@ -231,6 +234,8 @@ class Wire:
 
     def _arrive(self, connection: str, environ: dict[str, Any]) -> Any:
         self._rates[connection] = PacketRate(*STRANGERS_RATE)
+        if engine_socket := self._engine.sockets.get(connection):  # A test client has none.
+            engine_socket.handle_post_request = partial(self._post, engine_socket, engine_socket.handle_post_request)
         self._mind(self._strangers, connection, STRANGER)
         return self._on_arrival(connection, environ)
 
@@ -238,6 +243,22 @@ class Wire:
         self._strangers.pop(connection, None)
         self._rates.pop(connection, None)
         self._on_leave(connection, reason)
+
+    def _post(self, engine_socket: Any, handle: Callable[[Any], None], environ: dict[str, Any]) -> None:
+        """Read what a client sent by long polling: one request at a time, and none beside a WebSocket.
+
+        Requests that overlap would each wait for the rate of the connection, and hold a place of the server meanwhile.
+        engineio refuses them with 400 and closes the connection; its own client sends none. Written for python-engineio
+        4.13.
+        """
+        connection = engine_socket.sid
+        if engine_socket.upgraded or connection in self._posting:
+            raise EngineIOError("overlapping requests")
+        self._posting.add(connection)
+        try:
+            handle(environ)
+        finally:
+            self._posting.discard(connection)
 
     def _take(self, connection: str, data: Any) -> None:
         """Follow one packet, in the connection's own thread: its events keep their order, and wait for each other.
@@ -269,8 +290,8 @@ class Wire:
 
     def _wait_for_polling(self, connection: str) -> None:
         """Delay what comes too fast by long polling; a WebSocket's reader has waited already."""
-        engine_socket, rate = self._engine.sockets.get(connection), self._rates.get(connection)
-        if rate is not None and engine_socket is not None and engine_socket.queue.connection is None:
+        rate = self._rates.get(connection)
+        if rate is not None and connection in self._posting:
             rate.wait()
 
     def _has_joined(self, connection: str) -> bool:

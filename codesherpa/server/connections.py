@@ -12,7 +12,7 @@ import structlog
 
 from codesherpa.concurrency import green
 from codesherpa.concurrency.websockets import cut
-from codesherpa.server.listener import Listener
+from codesherpa.server.listener import ACCEPTED_AT_ONCE, Listener
 
 IDLE = 0.25  # Seconds without a request after which none is on its way.
 POLL_INTERVAL = 0.05
@@ -81,6 +81,9 @@ class Connections:
     def _count_green(self, worker: Any) -> None:
         handle = worker.handle
         name = worker.sockets[0].getsockname()
+        # Connections are counted when they are handled. gunicorn must have room for those that have just been accepted,
+        # or its accept loop would wait in vain where this one closes idle connections.
+        worker.worker_connections = self._limit + ACCEPTED_AT_ONCE
 
         def count(listener: Any, accepted: Any, address: Any) -> None:
             connection = fair(accepted)
@@ -89,6 +92,8 @@ class Connections:
                 handle(LastingName(listener, name), connection, address)
             except Exception:  # One that got as far as gunicorn would end its accept loop.
                 log.exception("connection failed")
+            finally:  # Engine.IO keeps a closed socket's connection for some time.
+                self._idle_since.pop(connection, None)
 
         worker.handle = count
 
@@ -113,14 +118,18 @@ class Connections:
 
     def _evict(self) -> None:
         """Close some of the connections that have been idle the longest."""
-        some = 1 + self._limit // EVICTED_AT_ONCE
+        some = max(ACCEPTED_AT_ONCE, self._limit // EVICTED_AT_ONCE)
         for connection in heapq.nsmallest(some, self._idle(), key=lambda one: self._idle_since.get(one, 0.0)):
             cut(connection)
 
     def _idle(self) -> list[Any]:
         """Return the connections without a request; one that has just been made may bring its first."""
         now = time.monotonic()
-        return [one for one, since in list(self._idle_since.items()) if one not in self._busy and now - since > IDLE]
+        return [
+            one
+            for one, since in list(self._idle_since.items())
+            if one not in self._busy and now - since > IDLE and one.fileno() >= 0
+        ]
 
 
 def current_greenlet() -> Callable[[], Any] | None:

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from engineio.exceptions import EngineIOError
 from engineio.packet import CLOSE, MESSAGE, Packet
 from flask import Flask
 
@@ -198,14 +199,29 @@ def test_what_comes_too_fast_by_long_polling_waits(app: Flask, monkeypatch: pyte
     wire, waited = app.extensions["wire"], []
     rate = SimpleNamespace(wait=lambda: waited.append(True))
     monkeypatch.setattr(wire, "_rates", {"polling": rate, "websocket": rate})
-    for name, websocket in (("polling", None), ("websocket", object())):
-        engine_socket = SimpleNamespace(queue=SimpleNamespace(connection=websocket))
-        monkeypatch.setitem(wire._engine.sockets, name, engine_socket)
+    polling = SimpleNamespace(sid="polling", upgraded=False)
 
-    wire._take("polling", "3/ws,1[]")
+    wire._post(polling, lambda environ: wire._take("polling", "3/ws,1[]"), {})
     wire._take("websocket", "3/ws,1[]")
 
     assert waited == [True]
+
+
+def test_requests_of_long_polling_that_overlap_are_refused(app: Flask) -> None:
+    wire, read = app.extensions["wire"], []
+    one = SimpleNamespace(sid="polling", upgraded=False)
+    upgraded = SimpleNamespace(sid="websocket", upgraded=True)
+
+    def post_again(environ: dict[str, Any]) -> None:
+        with pytest.raises(EngineIOError):
+            wire._post(one, read.append, environ)
+
+    wire._post(one, post_again, {})
+    with pytest.raises(EngineIOError):
+        wire._post(upgraded, read.append, {})
+    wire._post(one, read.append, {})
+
+    assert read == [{}]
 
 
 def test_a_payload_of_too_many_values_reaches_its_handler_unparsed(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
