@@ -6,6 +6,7 @@ import json
 import socket
 import sys
 import textwrap
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +21,7 @@ from botocore.credentials import ReadOnlyCredentials
 from codesherpa.concurrency import Cancellation
 from codesherpa.errors import ModelFault
 from codesherpa.providers.bedrock import BedrockProvider, direct
+from codesherpa.providers.bedrock.faults import Failure
 from codesherpa.providers.interface import Brief, End, Tool, Turn
 from tests.standins import bedrock
 
@@ -395,3 +397,27 @@ def test_what_is_no_answer_is_a_lost_connection(data: bytes) -> None:
 
     with pytest.raises(direct.ConnectionClosedError):
         direct.read_head(lambda _: next(pieces, b""), direct.Call(60))
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+def test_the_deadline_ends_a_refusal_that_comes_byte_by_byte(chunked: bool) -> None:
+    call, closed = direct.Call(60), list[bool]()
+    reads = iter([b"1\r\n{\r\n" if chunked else b"{"] * 5)
+
+    def receive(size: int) -> bytes:
+        data = next(reads)
+        call._ends = time.monotonic()  # The deadline passes while this is read.
+        return data
+
+    carrier = SimpleNamespace(recv=receive, gettimeout=lambda: None, settimeout=lambda _: None)
+    connection = SimpleNamespace(sock=carrier, close=lambda: closed.append(True))
+    pool = SimpleNamespace(_put_conn=lambda _: None)
+    headers = {"transfer-encoding": "chunked"} if chunked else {"content-length": "1000"}
+    opened = direct.Opened(pool, connection, 500, headers, b"")
+
+    with pytest.raises(Failure) as caught:
+        opened.whole(call, 60)
+
+    assert caught.value.code == "Deadline"
+    assert len(list(reads)) == 4
+    assert closed == [True]

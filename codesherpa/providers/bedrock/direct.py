@@ -29,6 +29,7 @@ from botocore.exceptions import ConnectionClosedError, EndpointConnectionError
 from urllib3.exceptions import HTTPError
 
 from codesherpa.providers.bedrock.frames import dechunk
+from codesherpa.providers.bedrock.stream import timely
 from codesherpa.providers.bedrock.wire import Call
 
 OPERATION = "ConverseStream"
@@ -147,7 +148,7 @@ class Direct:
         date = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         opened = Opened.send(pool, head.write(body, date, str(uuid.uuid4()), identity) + body, call, read_timeout)
         if opened.status >= 300:
-            raise self._refusal(opened, call)
+            raise self._refusal(opened, call, read_timeout)
         return opened
 
     def learn(self, arguments: dict[str, Any], call: Call, pool: Any) -> None:
@@ -179,9 +180,9 @@ class Direct:
         frozen = signer._credentials.get_frozen_credentials()
         return Identity(frozen.access_key, frozen.secret_key, frozen.token)
 
-    def _refusal(self, opened: Opened, call: Call) -> Exception:
+    def _refusal(self, opened: Opened, call: Call, read_timeout: float) -> Exception:
         """Return a refusal as botocore raises it."""
-        body = opened.whole(call)
+        body = opened.whole(call, read_timeout)
         shape = self._client.meta.service_model.operation_model(OPERATION).output_shape
         answer = {"status_code": opened.status, "headers": HeadersDict(opened.headers), "body": body, "context": {}}
         parsed = self._client._response_parser.parse(answer, shape)
@@ -238,12 +239,12 @@ class Opened:
             self._left = max(0, self._left - len(data))
         return bytes(data)
 
-    def whole(self, call: Call) -> bytes:
-        """Return a body that is not streamed, and leave the connection."""
+    def whole(self, call: Call, read_timeout: float) -> bytes:
+        """Return a body that is not streamed, and leave the connection. Raises Failure at the call's deadline."""
         is_whole = False
         try:
             parts, size = [], 0
-            for data in self.pieces(lambda: self.read1(16_384)):
+            for data in self.pieces(lambda: timely(self, call, read_timeout)):
                 parts.append(data)
                 size += len(data)
                 if size > LONGEST_FAULT:

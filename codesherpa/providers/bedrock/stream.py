@@ -133,6 +133,17 @@ class Source(Protocol):
     def leave(self, is_whole: bool) -> None: ...
 
 
+def timely(source: Source, call: Call, seconds: float) -> bytes:
+    """Return what comes next of an answer within these seconds and the call's deadline, b"" at its end.
+
+    Raises Failure once the deadline has passed.
+    """
+    if call.expired():
+        raise Failure("Deadline", "the answer was not whole in time")
+    call.hurry(seconds)
+    return source.read1(READ)
+
+
 def read(source: Source, call: Call, read_timeout: float, answer: Answer) -> Generator[str]:
     """Yield the text of an answer as it comes; what one read of the socket brings is one piece.
 
@@ -140,10 +151,7 @@ def read(source: Source, call: Call, read_timeout: float, answer: Answer) -> Gen
     """
 
     def more() -> bytes:
-        if call.expired():
-            raise Failure("Deadline", "the answer was not whole in time")
-        call.hurry(read_timeout if answer.stop is None else AFTER_THE_END)
-        return source.read1(READ)
+        return timely(source, call, read_timeout if answer.stop is None else AFTER_THE_END)
 
     whole = False
     try:
