@@ -17,6 +17,7 @@ import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
+from botocore.exceptions import CredentialRetrievalError
 
 from codesherpa.concurrency import Cancellation
 from codesherpa.errors import ModelFault
@@ -421,3 +422,19 @@ def test_the_deadline_ends_a_refusal_that_comes_byte_by_byte(chunked: bool) -> N
     assert caught.value.code == "Deadline"
     assert len(list(reads)) == 4
     assert closed == [True]
+
+
+def test_an_answer_is_closed_where_no_credentials_are_to_be_had_after_it(
+    make: Callable[..., BedrockProvider], standin: bedrock.StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise CredentialRetrievalError(provider="a process", error_msg="it is gone")
+
+    monkeypatch.setattr(direct.Direct, "_identity", fail)
+    standin.script({"tokens": 100, "tokens_per_second": 20})
+
+    with pytest.raises(ModelFault):
+        answer(make())
+
+    (request,) = standin.wait(lambda requests: requests and requests[0]["outcome"] and requests)
+    assert request["outcome"] == "closed by client"

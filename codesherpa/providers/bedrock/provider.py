@@ -156,8 +156,14 @@ class BedrockProvider:
         if (opened := direct.ask(arguments, call, self.read_timeout)) is not None:
             return opened
         raw = client.converse_stream(**arguments)["raw"]
-        direct.learn(arguments, call, raw._pool)
-        return Raw(raw)
+        source = Raw(raw)
+        try:
+            direct.learn(arguments, call, raw._pool)
+        except BaseException:  # Credentials may not be had any more.
+            call.detach()
+            source.leave(is_whole=False)
+            raise
+        return source
 
     def _give_up_or_wait(self, failure: Failure, answer: Answer, call: Call, tried: int) -> None:
         """Raise what a failure is called here, or return when it is time for another try."""
