@@ -428,7 +428,7 @@ def test_a_fault_of_ours_is_not_hidden(shared, standin, monkeypatch):
     def broken(*_):
         raise ZeroDivisionError
 
-    monkeypatch.setattr("codesherpa.providers.bedrock.stream.read", broken)
+    monkeypatch.setattr("codesherpa.providers.bedrock.stream.Decoder", broken)  # What reads closes the connection.
 
     with pytest.raises(ZeroDivisionError):
         list(shared.stream(BRIEF, Cancellation()))
