@@ -20,6 +20,9 @@ from codesherpa.user import storage
 from codesherpa.user.models import User
 
 LEASE = timedelta(seconds=15)
+# A chat that may be taken by any process, as it was before anybody decided who answers it.
+UNTAKEN: dict[str, Any] = {"status": "pending", "lease_owner": None, "lease_expires_at": None}
+UNTAKEN |= dict.fromkeys(("sherpa", "provider", "model_id", "routing"))
 INTERRUPTED = {"code": "interrupted", "message": "The server went away while it wrote this. You can ask again."}
 
 
@@ -103,6 +106,13 @@ def release(owner: str) -> set[int]:
         users = set(db.session.scalars(waiting))
         db.session.commit()
     return users
+
+
+def give_back(owner: str, chat_id: int) -> None:
+    """Let another process, or this one later, take a chat whose lease a process has and that it can't begin."""
+    mine = update(Chat).where(Chat.id == chat_id, Chat.lease_owner == owner, Chat.is_active)
+    db.session.execute(mine.values(UNTAKEN), execution_options={"synchronize_session": False})
+    db.session.commit()
 
 
 def left_behind() -> list[tuple[int, int]]:

@@ -54,6 +54,7 @@ def begin(chat_id: int, user_id: int, task: Task | None = None) -> None:
         start(write, process.app, chat_id, task)
     except RuntimeError:  # No thread is to be had.
         let_go(process, chat_id)
+        leases.give_back(process.owner, chat_id)
         raise
 
 

@@ -68,6 +68,28 @@ def test_what_a_dead_worker_had_not_begun_is_taken_up_again(app: Flask, ada: Cal
     assert len(model.briefs) == 1
 
 
+def test_a_reply_for_which_there_is_no_thread_waits_for_one(
+    app: Flask, ada: Caller, model: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(*_: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(sweep, "start", lambda: None)
+    with app.app_context():
+        with monkeypatch.context() as busy:
+            busy.setattr(work, "start", none)
+            with pytest.raises(RuntimeError):
+                service.submit(db.session.get_one(User, ada.id), "hello")
+        chat = db.session.scalars(db.select(Chat)).one()
+        assert (chat.status, chat.lease_owner, chat.sherpa) == ("pending", None, None)
+        db.session.commit()
+        with process.awaiting(chat.id) as ended:
+            sweep.look()
+            assert ended.wait(10)
+
+    assert ada.get("/chat/1").json["data"]["status"] == "complete"
+
+
 class Turns:
     """Stands for the event that ends a sweeper: so many turns, and not a moment between them."""
 
