@@ -65,7 +65,7 @@ def main() -> None:
         print(f"{'':44}{'idle p99 ms':>12}{'p99 ms':>10}{'longest':>10}{'over idle':>11}{'ratio':>8}")
         found = {}
         for drill in drills(model):
-            with serving("wsgi:app", "gunicorn.conf.py", environ | drill.settings, drill.files) as server:
+            with serving("wsgi:app", "gunicorn.conf.py", environ | drill.settings, files=drill.files) as server:
                 found[drill.name] = run(drill, server, bearers[0])
     shown = {name: {"codesherpa": during, "idle": idle} for name, (idle, during) in found.items()}
     bars("floods", "99th percentile of /health beside a flood", "milliseconds", shown)

@@ -39,11 +39,11 @@ def main() -> None:
         # The level that a server has: the lines of its log are part of what a message costs.
         environ |= {"MODEL_PROVIDER": "bedrock", "BEDROCK_MODEL_ID": "bench.nova-pro", "LOG_LEVEL": "INFO"}
         environ |= standin.environment
-        with serving("benchmarks.profiled:app", "gunicorn.conf.py", environ, log) as profiled:
+        with serving("benchmarks.profiled:app", "gunicorn.conf.py", environ, log=log) as profiled:
             print_steps(profiled, standin, bearers)
         with (
-            serving("wsgi:app", "gunicorn.conf.py", environ, log) as real,
-            serving("benchmarks.bare_sockets:app", "benchmarks/bare.conf.py", environ, log) as bare,
+            serving("wsgi:app", "gunicorn.conf.py", environ, log=log) as real,
+            serving("benchmarks.bare_sockets:app", "benchmarks/bare.conf.py", environ, log=log) as bare,
         ):
             servers = {"codesherpa": real, "bare": bare}
             for server in servers.values():

@@ -161,7 +161,7 @@ def uses_the_index() -> None:
 
 @contextmanager
 def serving(
-    app: str, settings: str, environ: dict[str, str], files: int | None = None, log: TextIO | None = None
+    app: str, settings: str, environ: dict[str, str], *, files: int | None = None, log: TextIO | None = None
 ) -> Iterator[Server]:
     """Serve an application on a free port until the block ends.
 
