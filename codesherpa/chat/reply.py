@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ CUT = "\n\n*The reply was cut off here: it reached the longest length that is al
 MAX_TOKENS = {"code": "max_tokens", "message": "The reply reached the longest length that is allowed."}
 AGAIN = "\n\n---\n\n"
 TRIES = 2
+SLICE = 4_096  # Letters of a provider's piece that are written before other replies and requests have a turn.
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,8 @@ class Reply:
                 end = piece
             else:
                 self._raw.append(piece.text)
-                yield from self._show(writer.feed(piece.text))
+                for part in slices(piece.text):
+                    yield from self._show(writer.feed(part))
         if end is None:
             raise ModelError("The model broke off without an end.")
         yield from self._show(writer.finish(cut=end.reason != "end"))
@@ -114,3 +117,11 @@ class Reply:
     def _data(self) -> dict[str, Any]:
         result = self._writer.result()
         return result | {"reply": self.text} if result["kind"] == "reply" else result
+
+
+def slices(text: str) -> Iterator[str]:
+    """Yield text in parts, and let others run between two: a model may send all of a long reply in one piece."""
+    for start in range(0, len(text), SLICE):
+        if start:
+            time.sleep(0)
+        yield text[start : start + SLICE]

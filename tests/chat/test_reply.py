@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+import pytest
+
+from codesherpa.chat import reply as replies
 from codesherpa.chat.reply import Reply
 from codesherpa.concurrency import Cancellation
 from codesherpa.providers.interface import Brief, End, Text, Usage
@@ -67,3 +70,22 @@ def test_a_structure_that_stays_broken_is_given_as_text_and_marked() -> None:
     assert reply.outcome.result == {"kind": "reply", "reply": text}
     assert "None here either." in text
     assert text.index("None here either.") > 0
+
+
+class OnePiece(Answers):
+    """A model that sends each answer in one piece."""
+
+    def stream(self, brief: Brief, cancellation: Cancellation) -> Iterator[Text | End]:
+        yield Text(next(self.answers))
+        yield End("end", Usage(10, 5))
+
+
+def test_others_have_a_turn_while_a_long_piece_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    turns: list[float] = []
+    monkeypatch.setattr(replies.time, "sleep", turns.append)
+    general, said = SHERPAS["general_chat"], "A word and another. " * 1_000
+
+    written = Reply(general, OnePiece(said), general.brief(Ask("hello")), Cancellation())
+
+    assert "".join(written).strip() == said.strip()
+    assert turns == [0] * ((len(said) - 1) // replies.SLICE)

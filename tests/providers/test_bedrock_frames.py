@@ -2,13 +2,16 @@ import itertools
 import json
 import struct
 import zlib
+from types import SimpleNamespace
 
 import pytest
 from botocore.eventstream import EventStreamBuffer
 from hypothesis import given
 from hypothesis import strategies as st
 
+from codesherpa.providers.bedrock import stream
 from codesherpa.providers.bedrock.frames import Corrupt, Decoder, dechunk
+from codesherpa.providers.bedrock.wire import Call
 from tests.standins.bedrock_answers import chunk, event, exception, frame
 
 words = st.text(st.characters(codec="utf-8"), max_size=40)
@@ -145,3 +148,13 @@ def test_a_chunk_without_a_length_is_corrupt(line):
 
 def test_a_frame_of_the_stand_in_is_a_frame():
     assert len(frame({"a": "b"}, b"payload")) == 16 + 1 + 1 + 1 + 2 + 1 + 7
+
+
+def test_each_read_of_an_answer_lets_others_run(monkeypatch):
+    turns = []
+    monkeypatch.setattr(stream.time, "sleep", turns.append)
+    source = SimpleNamespace(read1=lambda size: b"x")
+
+    assert [stream.timely(source, Call(10), 10) for _ in range(3)] == [b"x"] * 3
+
+    assert turns == [0, 0, 0]
